@@ -1,0 +1,82 @@
+"""Progress on stderr: what is happening, and how long it may still take.
+
+On a terminal it is one live line; in a log, where a live line would be noise, one plain line for
+each model and arm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import TimeRemainingColumn as Remaining
+
+from mlxbench.measure import Event, Finished, Loading, Started, TrialEnded
+from mlxbench.measure.plan import estimate
+from mlxbench.records import Timed
+from mlxbench.report.format import duration, memory, rate
+from mlxbench.report.safe import one_line
+
+stderr = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+LIVE = stderr.is_terminal
+
+
+@contextmanager
+def transfer(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar for bytes done of bytes in total; nothing is shown before the first byte."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), Remaining())
+    with Progress(*columns, console=stderr, transient=True, disable=not LIVE) as progress:
+        task = progress.add_task(one_line(what), total=None, visible=False)
+        announced = False
+
+        def update(done: int, total: int) -> None:
+            nonlocal announced
+            if not announced and not LIVE:
+                stderr.print(f"{one_line(what)} ({total / 1e9:.2f} GB) …")
+            announced = True
+            progress.update(task, completed=done, total=total, visible=True)
+
+        yield update
+
+
+@contextmanager
+def measuring() -> Iterator[Callable[[Event], None]]:
+    """A live line that follows the events of a measurement."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=stderr, transient=True, disable=not LIVE) as progress:
+        task = progress.add_task("")
+
+        def show(event: Event) -> None:
+            progress.update(task, description=_line(event))
+            if not LIVE and not isinstance(event, TrialEnded | Finished):
+                stderr.print(_line(event))
+
+        yield show
+
+
+def _line(event: Event) -> str:
+    if isinstance(event, Loading):
+        need = f" (needs about {memory(event.predicted_bytes)})" if event.predicted_bytes else ""
+        return f"loading {one_line(event.target.model)}{need} …"
+    name = one_line(event.run.arm.target.model)
+    task = event.run.arm.task
+    label = task.label if isinstance(task, Timed) else event.run.workload
+    if isinstance(event, Started):
+        return f"{name} {label}: first trial …"
+    if isinstance(event, Finished):
+        return f"{name} {label}: {event.status}"
+    progress = event.progress
+    phase = "trial" if progress.measured else "warm-up"
+    count = len(progress.measured) or len(progress.warm)
+    so_far = estimate(progress.measured or progress.warm)
+    shown = ""
+    if so_far is not None and isinstance(task, Timed):
+        tokens = task.batch_size * (task.prompt_tokens if task.kind == "prefill" else 1)
+        half = so_far.relative_half_width
+        width = f" ± {half:.1%}" if half is not None and progress.measured else ""
+        shown = f", {rate(so_far.value * tokens)} tok/s{width}"
+    return (
+        f"{name} {label}: {phase} {count}{shown}, at most {duration(progress.remaining_s())} left"
+    )

@@ -1,0 +1,78 @@
+"""Measure arms under the accelerator's lock, into the store, watched on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mlxbench import lock, registry
+from mlxbench.cli.display import measuring
+from mlxbench.cli.interrupt import prompt_exit
+from mlxbench.cli.parameters import store_path
+from mlxbench.cli.targets import Request, resolve
+from mlxbench.cli.timing_options import Settings
+from mlxbench.measure import Event, Plan, Session, Started, TrialEnded, measure
+from mlxbench.records import Arm, Failed, Target, TrialRecord
+from mlxbench.report.summary import Summary, summarise
+from mlxbench.store import Store
+
+
+def measure_all(
+    settings: Settings, arms: Callable[[Target], Sequence[Arm]], command: str
+) -> list[Summary]:
+    """One summary per arm. The store is opened, and proved writable, before anything is loaded."""
+    models = registry.load(settings.models_file)
+    path = store_path(settings.db)
+    latest = _Latest(path)
+    with lock.accelerator_lock(), Store.open(path) as store, prompt_exit(latest.abort):
+        requests = [Request(name, settings.synthetic, settings.layers) for name in settings.models]
+        targets = [resolve(request, models) for request in requests]
+        plan = Plan(settings.trials, settings.warmup, settings.budget)
+        with measuring() as show:
+            session = Session(store, plan, settings.workload, command, _both(latest.follow, show))
+            wanted = [arm for target in targets for arm in arms(target)]
+            return summaries(store, measure(wanted, session))
+
+
+def summaries(store: Store, run_ids: Sequence[str]) -> list[Summary]:
+    """Whole runs with their estimates, in the order of `run_ids`."""
+    facts = store.trial_facts(run_ids)
+    return [summarise(store.run(run_id), facts[run_id]) for run_id in run_ids]
+
+
+class _Latest:
+    """Which trial is under way, for the thread that ends a process stuck inside the device."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._run_id: str | None = None
+        self._sequence = 0
+
+    def follow(self, event: Event) -> None:
+        if isinstance(event, Started):
+            self._run_id, self._sequence = event.run.run_id, 0
+        elif isinstance(event, TrialEnded):
+            self._sequence = event.record.sequence + 1
+
+    def abort(self) -> None:
+        """Record the trial under way as aborted, over a connection of this thread's own."""
+        if self._run_id is None:
+            return
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        trial = Failed("aborted", "interrupted by Ctrl-C inside an evaluation")
+        with Store.open(self._path, create=False) as store:
+            run = store.run(self._run_id)
+            if run.status == "running" and len(run.trials) == self._sequence:
+                store.add_trial(run.run_id, TrialRecord(self._sequence, "measured", now, trial))
+                store.finish_run(run.run_id, "aborted", run.notices)
+
+
+def _both(
+    first: Callable[[Event], None], second: Callable[[Event], None]
+) -> Callable[[Event], None]:
+    def handle(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return handle

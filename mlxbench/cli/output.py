@@ -1,0 +1,52 @@
+"""Results on stdout: tables for people, one document for scripts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+
+from mlxbench.cli.display import stderr
+from mlxbench.records import Kind
+from mlxbench.report import document, terminal
+from mlxbench.report.summary import Summary
+
+
+def console() -> Console:
+    """Stdout, for tables and text; colours only on a terminal."""
+    return Console(highlight=False, markup=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document; NaN cannot get this far, and would stop here."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_results(summaries: Sequence[Summary], kind: Kind, as_json: bool) -> None:
+    """The measured arms, their conditions and warnings, and where to find them again."""
+    if as_json:
+        print_json(document.results(summaries))
+        return
+    out = console()
+    table = terminal.prefill_table if kind == "prefill" else terminal.decode_table
+    out.print(table(summaries))
+    for line in dict.fromkeys(terminal.conditions(summary.run) for summary in summaries):
+        out.print(line, style="dim")
+    for summary in summaries:
+        if latencies := terminal.latency_line(summary.run):
+            out.print(latencies)
+    ids = " ".join(summary.run.run_id for summary in summaries)
+    out.print(f"kept as {ids}", style="dim", soft_wrap=True)
+    print_warnings(summaries)
+
+
+def print_warnings(summaries: Sequence[Summary]) -> None:
+    """Each different warning once, on stderr."""
+    lines = [
+        terminal.notice_line(notice) for summary in summaries for notice in summary.run.notices
+    ]
+    for line in dict.fromkeys(lines):
+        stderr.print(line, style="yellow")

@@ -1,0 +1,82 @@
+"""Options and value types that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+LARGEST_COUNT = 10_000_000
+
+
+class Counts(click.ParamType[tuple[int, ...]]):
+    """Whole numbers separated by commas; each value becomes a measurement of its own."""
+
+    name = "list"
+
+    def __init__(self, minimum: int) -> None:
+        self.minimum = minimum
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        return tuple(self._count(part.strip(), param, ctx) for part in str(value).split(","))
+
+    def _count(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        digits = text.isascii() and text.isdigit() and len(text) < 10
+        if not digits or not self.minimum <= int(text) <= LARGEST_COUNT:
+            allowed = f"whole numbers from {self.minimum} to {LARGEST_COUNT:,}, separated by commas"
+            self.fail(f"{text!r} is not allowed here; give {allowed}", param, ctx)
+        return int(text)
+
+
+class Names(click.ParamType[tuple[str, ...]]):
+    """Names separated by commas."""
+
+    name = "name,…"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        names = tuple(part.strip() for part in str(value).split(","))
+        if not all(names):
+            self.fail(f"{value!r} holds an empty name", param, ctx)
+        return names
+
+
+def json_option(command: Function) -> Function:
+    """`--json`: one document on stdout, everything else on stderr."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
+
+
+def store_option(command: Function) -> Function:
+    """`--db`: where results are kept."""
+    return click.option(
+        "--db",
+        type=click.Path(path_type=Path, dir_okay=True),
+        help="Result store to use.  [default: in the user's data directory]",
+    )(command)
+
+
+def registry_option(command: Function) -> Function:
+    """`--models-file`: the user's own models."""
+    return click.option(
+        "--models-file",
+        type=click.Path(path_type=Path),
+        help="TOML file with models of your own, laid over the built-in ones.  "
+        "[default: $MLXBENCH_MODELS]",
+    )(command)
+
+
+def store_path(given: Path | None) -> Path:
+    """The store named on the command line, or the user's own."""
+    from mlxbench.paths import data_directory
+
+    return given or data_directory() / "results.sqlite"

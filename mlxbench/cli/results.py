@@ -1,0 +1,104 @@
+"""`mlxbench results`: what was measured before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mlxbench.cli.parameters import json_option, store_option, store_path
+
+
+@click.group()
+def results() -> None:
+    """Show and export what was measured."""
+
+
+@results.command("list")
+@click.option(
+    *("-n", "--limit"),
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="At most this many, newest first.",
+)
+@store_option
+@json_option
+def list_results(limit: int, db: Path | None, as_json: bool) -> None:
+    """List the newest results."""
+    from mlxbench.cli.output import console, print_json
+    from mlxbench.report import document, terminal
+    from mlxbench.report.summary import summarise
+    from mlxbench.store import Store
+
+    with Store.open(store_path(db), create=False) as store:
+        runs = store.runs(limit)
+        facts = store.trial_facts([run.run_id for run in runs])
+    summaries = [summarise(run, facts[run.run_id]) for run in runs]
+    if as_json:
+        print_json(document.results(summaries))
+    else:
+        console().print(terminal.results_table(summaries))
+
+
+@results.command()
+@click.argument("run")
+@store_option
+@json_option
+def show(run: str, db: Path | None, as_json: bool) -> None:
+    """Show one result with its conditions and trials. RUN may be the start of an id."""
+    from mlxbench.cli.measuring import summaries
+    from mlxbench.cli.output import console, print_json
+    from mlxbench.report import document, terminal
+    from mlxbench.store import Store
+
+    with Store.open(store_path(db), create=False) as store:
+        whole = store.run(run)
+        (summary,) = summaries(store, [whole.run_id])
+    if as_json:
+        print_json(document.whole_run(whole))
+        return
+    for part in terminal.run_report(summary):
+        console().print(part)
+
+
+@results.command()
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "jsonl", "md"]),
+    default="csv",
+    show_default=True,
+    help="Format of the rows.",
+)
+@click.option(
+    "--every-run",
+    is_flag=True,
+    help="A row for each run.  [default: the latest of each model, workload and settings]",
+)
+@click.option(
+    *("-o", "--output"), type=click.Path(path_type=Path), help="File to write.  [default: stdout]"
+)
+@store_option
+def export(kind: str, every_run: bool, output: Path | None, db: Path | None) -> None:
+    """Export results as rows, with intervals, conditions and versions."""
+    from mlxbench.errors import InputError
+    from mlxbench.report.export import FORMATS
+    from mlxbench.report.rows import latest, row
+    from mlxbench.report.summary import summarise
+    from mlxbench.store import Store
+
+    with Store.open(store_path(db), create=False) as store:
+        facts = store.trial_facts()
+        rows = [row(summarise(run, facts[run.run_id])) for run in store.runs()]
+    text = FORMATS[kind](rows if every_run else latest(rows))
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"cannot write {output} ({error.strerror})", "choose another place with --output"
+        ) from error

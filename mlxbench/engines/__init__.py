@@ -1,0 +1,22 @@
+"""Engines: the things that generate tokens.
+
+They are opened by name through `engine`, so that a worker process needs nothing but a `Target`, and
+imported on first use, so that nothing pays for an engine that it does not run.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import cast
+
+from mlxbench.engines.protocol import Engine
+from mlxbench.errors import InputError
+
+ENGINES = {"mlx": "mlxbench.engines.mlx"}
+
+
+def engine(name: str) -> Engine:
+    """The engine called `name`; InputError when there is none."""
+    if name not in ENGINES:
+        raise InputError(f"no engine named {name!r}", f"use one of {', '.join(ENGINES)}")
+    return cast(Engine, importlib.import_module(ENGINES[name]))

@@ -1,0 +1,159 @@
+"""From a task to a trial: prompts, the timed loop, and the checks after the last stamp."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlx.core as mx
+
+from mlxbench.engines.mlx import loop
+from mlxbench.engines.mlx.context import Context, new_cache
+from mlxbench.engines.mlx.sampling import sample_function
+from mlxbench.engines.mlx.tokenizer import Tokenizer
+from mlxbench.records import Completed, Failed, Generate, Notice, Options, Timed, Trial
+from mlxbench.text import exact_prompt
+
+# A decode trial shares all but this many tokens of its prompt with the other trials, so that the
+# prompt is prefilled once; these last ones are its own and make what it generates differ.
+OWN_DECODE_TOKENS = 16
+CONTEXT_SEED = 1_000_003  # far from the trials' own seeds
+
+DIVERSITY_CHECKED_FROM = 16  # tokens; fewer say nothing
+FEWEST_DISTINCT = 4
+
+
+def own_tokens(task: Timed) -> int:
+    """How many prompt tokens each trial processes itself; the rest is shared context."""
+    if task.kind == "prefill":
+        return task.prompt_tokens
+    return min(OWN_DECODE_TOKENS, task.prompt_tokens)
+
+
+def context_tokens(task: Timed) -> int:
+    """How many tokens lie in the KV cache when a trial starts."""
+    return task.depth + task.prompt_tokens - own_tokens(task)
+
+
+def make_context(model: Any, tokenizer: Tokenizer, task: Timed, options: Options) -> Context:
+    """The shared context [B, C] of a task, not yet prefilled."""
+    length = context_tokens(task)
+    return Context(model, _prompts(tokenizer, task.batch_size, length, CONTEXT_SEED), options)
+
+
+def run_timed(
+    model: Any, tokenizer: Tokenizer, context: Context, task: Timed, seed: int, synthetic: bool
+) -> Trial:
+    """One timed trial on a context made for the same task."""
+    own = own_tokens(task)
+    mx.random.seed(task.sampler.seed + seed)
+    cache = context.cache(appending=own + task.generation_tokens - 1)
+    result = loop.run(
+        model,
+        cache,
+        loop.Request(
+            prompt=_prompts(tokenizer, task.batch_size, own, seed * task.batch_size),
+            generation_tokens=task.generation_tokens,
+            pipelined=task.mode == "pipelined",
+            prefill_step_size=context.prefill_step_size,
+            sample=sample_function(task.sampler),
+        ),
+    )
+    return _checked(result, task.batch_size, task.prompt_tokens, synthetic)
+
+
+def run_generate(
+    model: Any,
+    tokenizer: Tokenizer,
+    prompt: str,
+    task: Generate,
+    options: Options,
+    seed: int,
+    synthetic: bool,
+) -> Trial:
+    """One chat reply to an already rendered prompt, ended by the model or the token budget."""
+    ids = tokenizer.encode(prompt)
+    mx.random.seed(task.sampler.seed + seed)
+    result = loop.run(
+        model,
+        new_cache(model, options),
+        loop.Request(
+            prompt=mx.array([ids]),
+            generation_tokens=task.token_budget,
+            pipelined=True,
+            prefill_step_size=options.prefill_step_size,
+            sample=sample_function(task.sampler),
+            stop_tokens=tokenizer.stop_tokens,
+        ),
+    )
+    stopped = result.tokens[-1][0] in tokenizer.stop_tokens
+    reply = [row[0] for row in result.tokens]
+    text = tokenizer.decode(reply[:-1] if stopped else reply)
+    return _checked(result, 1, len(ids), synthetic, text=text, stopped=stopped)
+
+
+def _prompts(tokenizer: Tokenizer, batch_size: int, length: int, seed: int) -> mx.array:
+    """Different natural text for each sequence, as ids [B, length]."""
+    if length == 0:
+        return mx.zeros((batch_size, 0), dtype=mx.int32)
+    rows = [
+        exact_prompt(tokenizer.encode, tokenizer.decode, length, seed + row).tokens
+        for row in range(batch_size)
+    ]
+    return mx.array(rows, dtype=mx.int32)
+
+
+def _checked(
+    result: loop.Result,
+    batch_size: int,
+    prompt_tokens: int,
+    synthetic: bool,
+    text: str | None = None,
+    stopped: bool = False,
+) -> Trial:
+    if not result.finite:
+        message = "the logits after the last token hold NaN or infinity"
+        return Failed("not_finite", message, result.duration_s)
+    tokens = tuple(zip(*result.tokens, strict=True))
+    notices: tuple[Notice, ...] = ()
+    if collapsed := _collapsed(tokens):
+        if synthetic:
+            return Failed("low_diversity", collapsed, result.duration_s)
+        advice = "read the reply before you trust the rate: the checkpoint may be broken"
+        notices = (Notice("low-diversity", collapsed, advice),)
+    return Completed(
+        clock="device",
+        stamps=result.stamps,
+        duration_s=result.duration_s,
+        prompt_tokens=prompt_tokens,
+        generated_tokens=len(result.tokens),
+        batch_size=batch_size,
+        finish_reason="stop" if stopped else "length",
+        prefill_kv_s=result.prefill_kv_s,
+        peak_memory_bytes=mx.get_peak_memory(),
+        tokens=tokens,
+        text=text,
+        native=_native(result, batch_size, prompt_tokens),
+        notices=notices,
+    )
+
+
+def _collapsed(sequences: tuple[tuple[int, ...], ...]) -> str | None:
+    """Why the output looks like that of a broken model, if it does."""
+    for sequence in sequences:
+        distinct = len(set(sequence))
+        if len(sequence) >= DIVERSITY_CHECKED_FROM and distinct < FEWEST_DISTINCT:
+            return f"only {distinct} distinct tokens among {len(sequence)}"
+    return None
+
+
+def _native(result: loop.Result, batch_size: int, prompt_tokens: int) -> dict[str, float]:
+    """What mlx-lm would print for the same stamps (`mlx_lm.generate.stream_generate`).
+
+    Its generation rate divides N tokens by the N-1 intervals between them; its prompt rate is the
+    prompt over the time to the first token, which a decode trial, whose prompt is cached, has not.
+    """
+    first, last = result.stamps[0], result.stamps[-1]
+    native = {"prefill_tps": batch_size * prompt_tokens / first}
+    if last > first:
+        native["decode_tps"] = batch_size * len(result.stamps) / (last - first)
+    return native

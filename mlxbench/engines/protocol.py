@@ -1,0 +1,48 @@
+"""What every engine offers: open a target, and run tasks on it while it is open.
+
+An engine is a module with the functions of `Engine`; what it opens is a `Loaded`, which has a
+lifetime and a footprint. Arms with equal targets share one `Loaded`, so that comparing two settings
+of one model never loads its weights twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from mlxbench.records import Arm, Checkpoint, Options, Target, Task, Trial
+
+
+class Loaded(Protocol):
+    """A model that is ready to run."""
+
+    @property
+    def checkpoint(self) -> Checkpoint | None: ...
+
+    def run(self, task: Task, options: Options, seed: int) -> Trial:
+        """One trial. `seed` makes its prompt and its sampling; equal seeds repeat them.
+
+        What goes wrong inside the engine comes back as a `Failed` trial. Raises InputError for a
+        task that this model cannot do at all.
+        """
+        ...
+
+    def clock(self) -> float:
+        """Seconds on the clock that budgets count: the monotonic one, or a simulated machine's."""
+        ...
+
+    def close(self) -> None:
+        """Give back memory and limits; safe to call twice."""
+        ...
+
+
+class Engine(Protocol):
+    """Opens targets. Implemented by the modules and packages beside this one."""
+
+    def predict_memory(self, target: Target, arms: Sequence[Arm]) -> int | None:
+        """Bytes that the largest of `arms` will need, from headers alone; `None` if unknowable."""
+        ...
+
+    def open(self, target: Target) -> Loaded:
+        """Load the target. Raises CheckpointError or MeasurementError."""
+        ...

@@ -1,0 +1,46 @@
+"""The trials of one arm, one after another, as records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from mlxbench.engines.protocol import Loaded
+from mlxbench.environment.sleep import seconds_asleep, was_suspended
+from mlxbench.measure.plan import Progress
+from mlxbench.records import Arm, Completed, Failed, Phase, Trial, TrialRecord
+
+
+def trials(loaded: Loaded, arm: Arm, progress: Progress) -> Iterator[TrialRecord]:
+    """Run `arm` until the plan is met; each trial is yielded as it ends and counted in `progress`.
+
+    An interrupted trial is yielded as aborted before the interrupt goes on its way.
+    """
+    began = loaded.clock()
+    sequence = 0
+    while not progress.hopeless() and (progress.warming() or not progress.done()):
+        phase: Phase = "warmup" if progress.warming() else "measured"
+        started = _utc_now()
+        try:
+            trial = _run(loaded, arm, seed=sequence)
+        except KeyboardInterrupt:
+            yield TrialRecord(sequence, phase, started, Failed("aborted", "interrupted by Ctrl-C"))
+            raise
+        spent = loaded.clock() - began
+        if sequence == 0 and progress.first_is_all(trial, spent):
+            phase = "measured"
+        progress.add(trial, phase, spent)
+        yield TrialRecord(sequence, phase, started, trial)
+        sequence += 1
+
+
+def _run(loaded: Loaded, arm: Arm, seed: int) -> Trial:
+    asleep = seconds_asleep()
+    trial = loaded.run(arm.task, arm.options, seed)
+    if isinstance(trial, Completed) and was_suspended(asleep, seconds_asleep()):
+        return Failed("suspended", "the machine slept during the trial", trial.duration_s)
+    return trial
+
+
+def _utc_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,85 @@
+"""The JSON documents for scripts. Unknown is null; every rate has its interval and n."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mlxbench import stats
+from mlxbench.records import SCHEMA_VERSION, Run, Timed
+from mlxbench.report.rows import row
+from mlxbench.report.summary import Summary, inter_token_latencies
+from mlxbench.stats import Estimate
+
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+NATIVE_RULE = {"mlx": "mlx-lm divides N tokens by the N-1 intervals between them"}
+
+
+def results(summaries: Sequence[Summary]) -> dict[str, Any]:
+    """The document of `decode`, `prefill` and `results list`."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "results": [result(summary) for summary in summaries],
+    }
+
+
+def result(summary: Summary) -> dict[str, Any]:
+    """One run as scripts see it."""
+    run, flat = summary.run, row(summary)
+    kind = run.arm.task.kind if isinstance(run.arm.task, Timed) else run.workload
+    headline = (
+        {"prefill_tps": estimate(summary.prefill_tps)}
+        if kind == "prefill"
+        else {"decode_tps": estimate(summary.decode_tps)}
+    )
+    return {
+        "model": flat.model,
+        "engine": flat.engine,
+        "synthetic": flat.synthetic,
+        "workload": {
+            "kind": kind,
+            "prompt_tokens": flat.prompt_tokens,
+            "generation_tokens": flat.generation_tokens,
+            "depth": flat.depth,
+            "batch_size": flat.batch_size,
+            "mode": flat.mode,
+        },
+        **headline,
+        "ttft_s": estimate(summary.ttft_s),
+        "prefill_kv_s": estimate(summary.prefill_kv_s),
+        **latencies(run),
+        "peak_memory_bytes": flat.peak_memory_bytes,
+        "predicted_memory_bytes": flat.predicted_memory_bytes,
+        "bits_per_weight": flat.bits_per_weight,
+        "native": {
+            "decode_tps": flat.native_decode_tps,
+            "prefill_tps": flat.native_prefill_tps,
+            "rule": NATIVE_RULE.get(flat.engine),
+        },
+        "warnings": [asdict(notice) for notice in run.notices],
+        "failures": flat.failures,
+        "status": flat.status,
+        "run_id": flat.run_id,
+    }
+
+
+def latencies(run: Run) -> dict[str, Any]:
+    """Inter-token latency percentiles of a stepped run: null where there are too few for one."""
+    gaps = inter_token_latencies(run)
+    if not gaps:
+        return {}
+    return {
+        f"itl_{name}_s": estimate(stats.percentile(gaps, fraction))
+        for name, fraction in PERCENTILES.items()
+    }
+
+
+def estimate(value: Estimate | None) -> dict[str, Any] | None:
+    """An estimate as a JSON object, null where nothing was measured."""
+    return asdict(value) if value else None
+
+
+def whole_run(run: Run) -> dict[str, Any]:
+    """A run with everything that is known of it, every trial and stamp included."""
+    return {"schema_version": SCHEMA_VERSION, "run": asdict(run)}

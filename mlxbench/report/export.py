@@ -1,0 +1,56 @@
+"""Result rows as CSV, JSON lines or Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, astuple
+
+from mlxbench.report.format import interval, rate
+from mlxbench.report.rows import COLUMNS, ResultRow
+from mlxbench.report.safe import cell, one_line
+
+
+def to_csv(rows: Sequence[ResultRow]) -> str:
+    """A header and a line per row; text that a spreadsheet would run is neutralised."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([cell(value) for value in astuple(row)] for row in rows)
+    return out.getvalue()
+
+
+def to_jsonl(rows: Sequence[ResultRow]) -> str:
+    """One JSON object a line."""
+    return "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows)
+
+
+def to_markdown(rows: Sequence[ResultRow]) -> str:
+    """A table for a README or a post: every rate with its interval and n."""
+    header = ("model", "test", "tok/s", "95 % interval", "n", "machine", "mlx", "mlx-lm", "run")
+    lines: list[tuple[str, ...]] = [
+        header,
+        ("---", "---", "--:", "--:", "--:", "---", "---", "---", "---"),
+    ]
+    lines += [_markdown_cells(row) for row in rows]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _markdown_cells(row: ResultRow) -> tuple[str, ...]:
+    name = "prefill_tps" if row.test.startswith("pp") else "decode_tps"
+    value, low, high = (getattr(row, name + end) for end in ("", "_low", "_high"))
+    model = row.model + (" (synthetic)" if row.synthetic else "")
+    cells = (
+        *(model, row.test, rate(value), interval(low, high), str(row.n)),
+        *(row.accelerator or row.machine or "", row.mlx or "", row.mlx_lm or "", row.run_id),
+    )
+    return tuple(one_line(text).replace("|", "\\|") for text in cells)
+
+
+FORMATS: dict[str, Callable[[Sequence[ResultRow]], str]] = {
+    "csv": to_csv,
+    "jsonl": to_jsonl,
+    "md": to_markdown,
+}

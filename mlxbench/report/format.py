@@ -1,0 +1,50 @@
+"""Numbers as people read them: the only place where SI units turn into tok/s, ms and GiB text."""
+
+from __future__ import annotations
+
+GIB = 1 << 30
+MISSING = "–"
+
+
+def rate(value: float | None) -> str:
+    """Tokens per second to four significant digits, as many as the intervals deserve."""
+    if value is None:
+        return MISSING
+    return f"{value:.0f}" if value >= 1000 else f"{value:.4g}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """`71.9–72.3`; a bound that does not exist is left open."""
+    if low is None and high is None:
+        return MISSING
+    return f"{rate(low)}–{rate(high) if high is not None else '∞'}"
+
+
+def memory(size: int | None) -> str:
+    """Bytes of memory as GiB, or as MiB below a tenth of one."""
+    if size is None:
+        return MISSING
+    return f"{size / GIB:.2f} GiB" if size >= GIB // 10 else f"{size / (1 << 20):.1f} MiB"
+
+
+def gigabytes(size: int | None) -> str:
+    """Bytes as decimal GB, the unit of files and downloads."""
+    return MISSING if size is None else f"{size / 1e9:.2f} GB"
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Seconds as milliseconds to three significant digits."""
+    if seconds is None:
+        return MISSING
+    value = seconds * 1e3
+    return f"{value:.0f} ms" if value >= 100 else f"{value:.3g} ms"
+
+
+def duration(seconds: float) -> str:
+    """`8 s`, `3 min 20 s`, `1 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,174 @@
+"""One flat row per run, the source of every table and export.
+
+The columns are the fields of `ResultRow`, in this order, so that CSV and JSON lines cannot drift
+apart. SI units, the unit in the name; an unknown is empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from mlxbench.records import Generate, Options, Run, Sampler, Timed
+from mlxbench.report.summary import Summary
+from mlxbench.stats import Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """What was measured, under which settings, on what, and the estimates with their intervals."""
+
+    run_id: str
+    created_utc: str
+    status: str
+    model: str
+    engine: str
+    synthetic: bool
+    repository: str | None
+    revision: str | None
+    fingerprint: str | None
+    bits_per_weight: float | None
+    weight_bytes: int | None
+    workload: str
+    test: str
+    prompt_tokens: int | None
+    generation_tokens: int | None
+    depth: int | None
+    batch_size: int
+    mode: str
+    temperature: float
+    top_p: float
+    top_k: int
+    kv_bits: int | None
+    prefill_step_size: int
+    n: int
+    failures: int
+    decode_tps: float | None
+    decode_tps_low: float | None
+    decode_tps_high: float | None
+    native_decode_tps: float | None
+    prefill_tps: float | None
+    prefill_tps_low: float | None
+    prefill_tps_high: float | None
+    native_prefill_tps: float | None
+    ttft_s: float | None
+    ttft_s_low: float | None
+    ttft_s_high: float | None
+    peak_memory_bytes: int | None
+    predicted_memory_bytes: int | None
+    load_s: float | None
+    probe_verdict: str | None
+    machine: str | None
+    accelerator: str | None
+    accelerator_backend: str | None
+    memory_bytes: int | None
+    os: str | None
+    os_version: str | None
+    python: str | None
+    mlx: str | None
+    mlx_lm: str | None
+    warnings: str
+
+
+COLUMNS = tuple(field.name for field in fields(ResultRow))
+# What makes two rows the same measurement repeated, so that an export shows the latest of them.
+SETTINGS = (
+    *("model", "engine", "synthetic", "revision", "fingerprint", "workload", "test"),
+    *("prompt_tokens", "generation_tokens", "depth", "batch_size", "mode", "temperature"),
+    *("top_p", "top_k", "kv_bits", "prefill_step_size", "machine", "accelerator", "mlx", "mlx_lm"),
+)
+
+
+def row(summary: Summary) -> ResultRow:
+    """The row of one summarised run."""
+    run = summary.run
+    return ResultRow(
+        **_identity(run),
+        **_settings(run, summary),
+        n=summary.trials,
+        failures=summary.failures,
+        **_interval("decode_tps", summary.decode_tps),
+        native_decode_tps=summary.native_decode_tps,
+        **_interval("prefill_tps", summary.prefill_tps),
+        native_prefill_tps=summary.native_prefill_tps,
+        **_interval("ttft_s", summary.ttft_s),
+        peak_memory_bytes=summary.peak_memory_bytes,
+        predicted_memory_bytes=run.predicted_memory_bytes,
+        load_s=run.load_s,
+        probe_verdict=None,
+        **_machine(run),
+        warnings=" ".join(notice.code for notice in run.notices),
+    )
+
+
+def latest(rows: list[ResultRow]) -> list[ResultRow]:
+    """The newest of each model × workload × settings × machine; `rows` come newest first."""
+    kept: dict[tuple[Any, ...], ResultRow] = {}
+    for candidate in rows:
+        kept.setdefault(tuple(getattr(candidate, name) for name in SETTINGS), candidate)
+    return list(kept.values())
+
+
+def _identity(run: Run) -> dict[str, Any]:
+    target, checkpoint = run.arm.target, run.checkpoint
+    return {
+        "run_id": run.run_id,
+        "created_utc": run.created_utc,
+        "status": run.status,
+        "model": target.model,
+        "engine": target.engine,
+        "synthetic": target.synthetic,
+        "repository": target.repository,
+        "revision": target.revision,
+        "fingerprint": checkpoint.fingerprint if checkpoint else None,
+        "bits_per_weight": checkpoint.bits_per_weight if checkpoint else None,
+        "weight_bytes": checkpoint.weight_bytes if checkpoint else None,
+        "workload": run.workload,
+    }
+
+
+def _settings(run: Run, summary: Summary) -> dict[str, Any]:
+    task, options = run.arm.task, run.arm.options
+    sampler: Sampler = task.sampler
+    assert isinstance(options, Options)
+    timed = task if isinstance(task, Timed) else None
+    return {
+        "test": timed.label if timed else run.workload,
+        "prompt_tokens": timed.prompt_tokens if timed else summary.prompt_tokens,
+        "generation_tokens": _generation_tokens(task),
+        "depth": timed.depth if timed else 0,
+        "batch_size": timed.batch_size if timed else 1,
+        "mode": timed.mode if timed else "pipelined",
+        "temperature": sampler.temperature,
+        "top_p": sampler.top_p,
+        "top_k": sampler.top_k,
+        "kv_bits": options.kv_bits,
+        "prefill_step_size": options.prefill_step_size,
+    }
+
+
+def _generation_tokens(task: Timed | Generate) -> int:
+    return task.generation_tokens if isinstance(task, Timed) else task.token_budget
+
+
+def _interval(name: str, estimate: Estimate | None) -> dict[str, Any]:
+    return {
+        name: estimate.value if estimate else None,
+        f"{name}_low": estimate.low if estimate else None,
+        f"{name}_high": estimate.high if estimate else None,
+    }
+
+
+def _machine(run: Run) -> dict[str, Any]:
+    machine = run.environment
+    return {
+        "machine": machine.machine,
+        "accelerator": machine.accelerator,
+        "accelerator_backend": machine.accelerator_backend,
+        "memory_bytes": machine.memory_bytes,
+        "os": machine.os,
+        "os_version": machine.os_version,
+        "python": machine.versions.get("python"),
+        "mlx": machine.versions.get("mlx"),
+        "mlx_lm": machine.versions.get("mlx-lm"),
+    }

@@ -1,0 +1,213 @@
+"""Tables for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from mlxbench.records import Environment, Failed, Notice, Reference, Run, Timed
+from mlxbench.report.document import PERCENTILES
+from mlxbench.report.format import interval, memory, milliseconds, rate
+from mlxbench.report.safe import one_line
+from mlxbench.report.summary import Summary, inter_token_latencies
+from mlxbench.stats import percentile
+
+
+def table(*columns: str, right: Iterable[str] = ()) -> Table:
+    """An empty table in the house style; the columns named in `right` hold numbers."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return made
+
+
+def text(value: str) -> Text:
+    """Foreign text for a cell: no control characters, no markup."""
+    return Text(one_line(value))
+
+
+def model_name(run: Run) -> str:
+    """The model's name, marked wherever its weights are random."""
+    target = run.arm.target
+    return f"{target.model} (synthetic)" if target.synthetic else target.model
+
+
+def decode_table(summaries: Sequence[Summary]) -> Table:
+    """Decode rates with the range of context lengths that each covers."""
+    made = table(
+        *("model", "test", "context", "tok/s", "95 % interval", "n", "peak"),
+        right=("context", "tok/s", "95 % interval", "n", "peak"),
+    )
+    for summary in summaries:
+        made.add_row(
+            text(model_name(summary.run)),
+            text(_test(summary.run)),
+            _context(summary),
+            *_estimate(summary, "decode_tps"),
+            memory(summary.peak_memory_bytes),
+        )
+    return made
+
+
+def prefill_table(summaries: Sequence[Summary]) -> Table:
+    """Prefill rates with the time to the first token."""
+    made = table(
+        *("model", "test", "tok/s", "95 % interval", "TTFT", "n", "peak"),
+        right=("tok/s", "95 % interval", "TTFT", "n", "peak"),
+    )
+    for summary in summaries:
+        value, bounds, n = _estimate(summary, "prefill_tps")
+        ttft = milliseconds(summary.ttft_s.value if summary.ttft_s else None)
+        name, test = text(model_name(summary.run)), text(_test(summary.run))
+        made.add_row(name, test, value, bounds, ttft, n, memory(summary.peak_memory_bytes))
+    return made
+
+
+def conditions(run: Run) -> str:
+    """One line: what the run was measured on, and how."""
+    task, checkpoint = run.arm.task, run.checkpoint
+    bits = checkpoint.bits_per_weight if checkpoint else None
+    parts = [
+        f"{bits:.2f} bits/weight" if bits else None,
+        task.mode if isinstance(task, Timed) else "pipelined",
+        "greedy" if task.sampler.greedy else f"temperature {task.sampler.temperature:g}",
+        f"KV {run.arm.options.kv_bits} bit" if run.arm.options.kv_bits else None,
+        *machine_parts(run.environment),
+        "one session",
+    ]
+    return one_line(" · ".join(part for part in parts if part))
+
+
+def machine_parts(environment: Environment) -> list[str | None]:
+    """The machine and the versions that a rate belongs to."""
+    versions = environment.versions
+    return [
+        environment.accelerator or environment.cpu,
+        environment.accelerator_backend,
+        f"mlx {versions['mlx']}" if "mlx" in versions else None,
+        f"mlx-lm {versions['mlx-lm']}" if "mlx-lm" in versions else None,
+    ]
+
+
+def latency_line(run: Run) -> str | None:
+    """Inter-token latencies of a stepped run, each percentile only where there are enough gaps."""
+    gaps = inter_token_latencies(run)
+    if not gaps:
+        return None
+    parts = []
+    for name, fraction in PERCENTILES.items():
+        found = percentile(gaps, fraction)
+        if found is None:
+            parts.append(f"{name} n/a")
+        else:
+            bounds = f"{milliseconds(found.low)}–{milliseconds(found.high)}"
+            parts.append(f"{name} {milliseconds(found.value)} [{bounds}]")
+    return f"ITL (n = {len(gaps)}): " + ", ".join(parts)
+
+
+def notice_line(notice: Notice) -> str:
+    """A warning with its advice, on one line."""
+    return one_line(f"warning: {notice.message}; {notice.advice}")
+
+
+def _test(run: Run) -> str:
+    return run.arm.task.label if isinstance(run.arm.task, Timed) else run.workload
+
+
+def _context(summary: Summary) -> str:
+    """First and last context length at which a token of the rate was decoded."""
+    task = summary.run.arm.task
+    depth = task.depth if isinstance(task, Timed) else 0
+    if summary.prompt_tokens is None or summary.generated_tokens is None:
+        return "–"
+    begin = depth + summary.prompt_tokens
+    return f"{begin}–{begin + summary.generated_tokens}"
+
+
+def _estimate(summary: Summary, name: str) -> tuple[str, str, str]:
+    found = getattr(summary, name)
+    if found is None:
+        return rate(None), summary.run.status, str(summary.trials)
+    return rate(found.value), interval(found.low, found.high), str(found.n)
+
+
+def results_table(summaries: Sequence[Summary]) -> Table:
+    """One line per run: what, how fast, when."""
+    made = table(
+        *("run", "model", "test", "tok/s", "95 % interval", "n", "probe"),
+        right=("tok/s", "95 % interval", "n"),
+    )
+    made.columns[0].no_wrap = True
+    for summary in summaries:
+        name, test = text(model_name(summary.run)), text(_test(summary.run))
+        value, bounds, n = _estimate(summary, headline(summary.run))
+        made.add_row(summary.run.run_id, name, test, value, bounds, n, "–")
+    return made
+
+
+def headline(run: Run) -> str:
+    """Which rate a run is about."""
+    task = run.arm.task
+    return "prefill_tps" if isinstance(task, Timed) and task.kind == "prefill" else "decode_tps"
+
+
+def lab_note_table(summaries: Sequence[Summary], published: Mapping[str, Reference]) -> Table:
+    """Native rates by the lab note's procedure beside the lab note's own."""
+    made = table(
+        *("model", "tok/s here", "n", "tok/s in the note", "probe here", "probe in the note"),
+        right=("tok/s here", "n", "tok/s in the note"),
+    )
+    for summary in summaries:
+        reference = published.get(summary.run.arm.target.model)
+        made.add_row(
+            text(model_name(summary.run)),
+            rate(summary.native_decode_tps),
+            str(summary.trials),
+            rate(reference.decode_tps if reference else None),
+            "–",
+            (reference.probe if reference else None) or "–",
+        )
+    return made
+
+
+def run_report(summary: Summary) -> Iterator[Table | Text]:
+    """Everything that a person wants of one run: estimate, conditions, warnings, trials."""
+    run = summary.run
+    is_prefill = headline(run) == "prefill_tps"
+    yield prefill_table([summary]) if is_prefill else decode_table([summary])
+    yield text(conditions(run))
+    yield text(f"{run.status} · {run.created_utc} · {run.command}")
+    if line := latency_line(run):
+        yield text(line)
+    for notice in run.notices:
+        yield text(notice_line(notice))
+    yield trials_table(run)
+
+
+def trials_table(run: Run) -> Table:
+    """Every trial, the discarded and failed ones included."""
+    made = table("trial", "phase", "result", "tok/s", "TTFT", "peak", right=("tok/s", "peak"))
+    for record in run.trials:
+        trial = record.trial
+        if isinstance(trial, Failed):
+            why = text(f"{trial.reason}: {trial.message}")
+            made.add_row(str(record.sequence), record.phase, why, "–", "–", "–")
+            continue
+        first, last = trial.stamps[0], trial.stamps[-1]
+        value = trial.batch_size * trial.prompt_tokens / first
+        if headline(run) == "decode_tps":
+            value = trial.batch_size * (len(trial.stamps) - 1) / (last - first)
+        whole = milliseconds(first) if not _cached_prompt(run) else "–"
+        peak = memory(trial.peak_memory_bytes)
+        made.add_row(
+            str(record.sequence), record.phase, trial.finish_reason, rate(value), whole, peak
+        )
+    return made
+
+
+def _cached_prompt(run: Run) -> bool:
+    """Decode trials find their prompt in the cache, so their first token says nothing."""
+    return isinstance(run.arm.task, Timed) and run.arm.task.kind == "decode"

@@ -1,0 +1,133 @@
+"""The tensors of a 4-bit Qwen-3 checkpoint as mlx-lm stores them, and how each is filled.
+
+MLX's affine quantisation keeps, for each group of 64 inputs, a scale s and a bias b: a stored code
+q means the weight q·s + b. Codes here are uniformly random bits, so a weight has the variance
+s²·(4^bits − 1)/12, and b = −(2^bits − 1)/2·s centres it on 0. Choosing s for a standard deviation
+of 1/√(inputs) keeps activations near 1 whatever the depth; the two matrices of a layer that write
+into the residual stream get a further 1/√(2·layers). s is rounded to so few significant bits that
+s and b are both exact in bf16: bf16 and f32 checkpoints then hold the same weights.
+
+Two traps. Random bits in the scales as well would give NaN. And a tied head scores the very token
+that was just embedded highest, so that decoding repeats it for ever: random signs in the final
+norm's weights break that likeness.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from mlxbench.records import Shape
+from mlxbench.synthetic.recipe import GROUP_SIZE
+
+BITS = 4
+ROUTER_BITS = 8
+# A product of an a-bit and a b-bit integer has at most a + b bits and bf16 holds 8: 15 takes 4 of
+# them; 255 takes all 8, which leaves a power of two.
+SCALE_SIGNIFICANT_BITS = {BITS: 4, ROUTER_BITS: 1}
+
+FloatType = Literal["BF16", "F32"]
+TensorType = FloatType | Literal["U32"]
+ITEM_BYTES: dict[TensorType, int] = {"U32": 4, "BF16": 2, "F32": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One entry of a safetensors file.
+
+    `fill` is "bits" for random bits, "signs" for random ±1, or the value of every element.
+    """
+
+    name: str
+    dtype: TensorType
+    shape: tuple[int, ...]
+    fill: float | Literal["bits", "signs"]
+
+    @property
+    def n_bytes(self) -> int:
+        return math.prod(self.shape) * ITEM_BYTES[self.dtype]
+
+
+def affine_constants(std: float, bits: int) -> tuple[float, float]:
+    """Scale and bias that give random codes about this standard deviation and mean 0."""
+    ideal = std / math.sqrt((4**bits - 1) / 12)
+    mantissa, exponent = math.frexp(ideal)
+    steps = 2.0 ** SCALE_SIGNIFICANT_BITS[bits]
+    scale = math.ldexp(round(mantissa * steps) / steps, exponent)
+    return scale, -(2**bits - 1) / 2 * scale
+
+
+def router_paths(shape: Shape) -> list[str]:
+    """The modules stored at `ROUTER_BITS`; none in a dense model."""
+    if not shape.num_experts:
+        return []
+    return [f"model.layers.{layer}.mlp.gate" for layer in range(shape.num_hidden_layers)]
+
+
+def tensors(shape: Shape, float_type: FloatType) -> Iterator[Tensor]:
+    """Every tensor of the checkpoint, in the order in which it is stored."""
+    vocabulary = (shape.vocab_size, shape.hidden_size)
+    head_std = shape.hidden_size**-0.5
+    embedding_std = head_std if shape.tie_word_embeddings else 1.0
+    yield from _quantized("model.embed_tokens", vocabulary, embedding_std, float_type)
+    for layer in range(shape.num_hidden_layers):
+        yield from _layer(f"model.layers.{layer}", shape, float_type)
+    yield Tensor("model.norm.weight", float_type, (shape.hidden_size,), "signs")
+    if not shape.tie_word_embeddings:
+        yield from _quantized("lm_head", vocabulary, head_std, float_type)
+
+
+def _layer(path: str, shape: Shape, float_type: FloatType) -> Iterator[Tensor]:
+    hidden, head = shape.hidden_size, shape.head_dim
+    for norm, size in (
+        ("input_layernorm", hidden),
+        ("post_attention_layernorm", hidden),
+        ("self_attn.q_norm", head),
+        ("self_attn.k_norm", head),
+    ):
+        yield Tensor(f"{path}.{norm}.weight", float_type, (size,), 1.0)
+    queries, keys = shape.num_attention_heads * head, shape.num_key_value_heads * head
+    matrices = {
+        "self_attn.q_proj": (queries, hidden),
+        "self_attn.k_proj": (keys, hidden),
+        "self_attn.v_proj": (keys, hidden),
+        "self_attn.o_proj": (hidden, queries),
+        **_feed_forward(shape),
+    }
+    for name, dimensions in matrices.items():
+        std = dimensions[-1] ** -0.5
+        if name.endswith(("o_proj", "down_proj")):
+            std /= math.sqrt(2 * shape.num_hidden_layers)
+        bits = ROUTER_BITS if name == "mlp.gate" else BITS
+        yield from _quantized(f"{path}.{name}", dimensions, std, float_type, bits)
+
+
+def _feed_forward(shape: Shape) -> dict[str, tuple[int, ...]]:
+    """Module paths and [experts,] outputs, inputs. mlx-lm stacks the experts in one tensor."""
+    hidden, inner = shape.hidden_size, shape.intermediate_size
+    if not shape.num_experts:
+        return {
+            "mlp.gate_proj": (inner, hidden),
+            "mlp.up_proj": (inner, hidden),
+            "mlp.down_proj": (hidden, inner),
+        }
+    experts, inner = shape.num_experts, shape.moe_intermediate_size
+    return {
+        "mlp.gate": (experts, hidden),
+        "mlp.switch_mlp.gate_proj": (experts, inner, hidden),
+        "mlp.switch_mlp.up_proj": (experts, inner, hidden),
+        "mlp.switch_mlp.down_proj": (experts, hidden, inner),
+    }
+
+
+def _quantized(
+    path: str, dimensions: tuple[int, ...], std: float, float_type: FloatType, bits: int = BITS
+) -> Iterator[Tensor]:
+    *rows, inputs = dimensions
+    scale, bias = affine_constants(std, bits)
+    groups = (*rows, inputs // GROUP_SIZE)
+    yield Tensor(f"{path}.weight", "U32", (*rows, inputs * bits // 32), "bits")
+    yield Tensor(f"{path}.scales", float_type, groups, scale)
+    yield Tensor(f"{path}.biases", float_type, groups, bias)
