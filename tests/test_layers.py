@@ -10,7 +10,7 @@ import mlxbench
 
 PACKAGE = Path(mlxbench.__file__).parent
 LAYERS = [
-    {"errors", "records", "paths"},
+    {"errors", "records", "paths", "redact"},
     {"stats", "roofline", "registry", "text"},
     {"checkpoints", "synthetic", "environment", "store", "lock", "chat"},
     {"engines"},

@@ -7,31 +7,17 @@ The messages are ours from end to end. huggingface_hub's own quote the address t
 from __future__ import annotations
 
 import errno
-import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from mlxbench.errors import CheckpointError, DoesNotFitError, HubError, InputError, MlxbenchError
-
-TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-TOKEN = re.compile(r"hf_[A-Za-z0-9]+")
-USER_INFO = re.compile(r"(?<=//)[^/@\s]+@")
-HIDDEN = "***"
+from mlxbench.redact import redact
 
 RUN_AGAIN = "run the same command again: files that arrived are kept"
 USE_TOKEN = "accept its terms on its page if it asks, and set HF_TOKEN to a token that may read it"
 UNAUTHORISED = (401, 403)
 OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT)
-
-
-def redact(text: str) -> str:
-    """`text` in one line, without tokens and without the user of an address."""
-    for variable in TOKEN_VARIABLES:
-        if token := os.environ.get(variable):
-            text = text.replace(token, HIDDEN)
-    return " ".join(USER_INFO.sub(f"{HIDDEN}@", TOKEN.sub(HIDDEN, text)).split())
 
 
 @contextmanager

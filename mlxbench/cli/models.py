@@ -32,8 +32,10 @@ def list_models(local: bool, models_file: Path | None, as_json: bool) -> None:
         found = find(known)
         if as_json:
             print_json({"local": [asdict(model) for model in found]})
-        else:
+        elif found:
             console().print(model_tables.local_table(found))
+        else:
+            click.echo("nothing found; fetch a model with `mlxbench models pull NAME`", err=True)
         return
     if as_json:
         print_json({"models": [asdict(spec) for spec in known.values()]})

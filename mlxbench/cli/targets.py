@@ -47,7 +47,7 @@ def make_synthetic(name: str, shape: Shape, layers: int | None) -> Path:
     """The directory of a synthetic checkpoint, made on first use."""
     recipe = synthetic_recipe(name, shape, layers)
     with transfer(f"making {name}") as progress:
-        return synthetic.ensure(recipe, cache_directory() / "synthetic", progress)
+        return synthetic.ensure(recipe, cache_directory(), progress)
 
 
 def synthetic_recipe(name: str, shape: Shape, layers: int | None) -> synthetic.Recipe:

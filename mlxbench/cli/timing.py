@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from mlxbench.cli.parameters import Counts
 from mlxbench.cli.timing_options import Settings, timing_options
 from mlxbench.records import Arm, Kind, Options, Sampler, Target, Task, Timed
+from mlxbench.redact import redact
 
 # All that may be said beside `--workload lab-note`: the rest is what the note fixed.
 LAB_NOTE_MAY_SET = {"models", "synthetic", "layers", "models_file", "db", "as_json", "workload"}
@@ -165,4 +166,4 @@ def kind_of(task: Task) -> Kind:
 
 def command_line() -> str:
     """The command as typed, to be kept with its results."""
-    return "mlxbench " + shlex.join(sys.argv[1:])
+    return redact("mlxbench " + shlex.join(sys.argv[1:]))

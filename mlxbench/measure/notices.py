@@ -67,6 +67,7 @@ def _failures(progress: Progress) -> Notice | None:
         return None
     return Notice(
         "failed-trials",
-        f"{progress.failures} trials failed and are not in the rate",
-        "see why with `mlxbench results show RUN`",
+        f"{progress.failures} trials failed and are not in the rate, the latest because "
+        f"{progress.latest_failure}",
+        "see all of them with `mlxbench results show`",
     )

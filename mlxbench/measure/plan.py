@@ -45,6 +45,7 @@ class Progress:
     warm: list[float] = field(default_factory=list)
     measured: list[float] = field(default_factory=list)
     failures: int = 0
+    latest_failure: str = ""
     latest_s: float = 0.0
 
     def add(self, trial: Trial, phase: Phase, spent_s: float) -> None:
@@ -54,6 +55,7 @@ class Progress:
             (self.warm if phase == "warmup" else self.measured).append(pace(trial))
         else:
             self.failures += 1
+            self.latest_failure = trial.message
 
     def first_is_all(self, trial: Trial, spent_s: float) -> bool:
         """Whether the budget has no room for a second trial, so that the first one must count."""

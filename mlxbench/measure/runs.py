@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from random import Random
@@ -18,7 +18,8 @@ from mlxbench.errors import DoesNotFitError
 from mlxbench.measure.notices import notices
 from mlxbench.measure.plan import Plan, Progress
 from mlxbench.measure.trials import trials
-from mlxbench.records import Arm, Completed, Run, RunStatus, Target, TrialRecord
+from mlxbench.records import Arm, Checkpoint, Completed, Run, RunStatus, Target, TrialRecord
+from mlxbench.redact import without_home
 from mlxbench.roofline import fits
 from mlxbench.store import Store, new_run_id
 
@@ -102,10 +103,10 @@ def _measure_arm(
         run_id=new_run_id(now, Random()),
         created_utc=now.isoformat(timespec="milliseconds"),
         command=session.command,
-        arm=arm,
+        arm=replace(arm, target=_recorded_target(arm.target)),
         workload=session.workload,
         environment=measured_on,
-        checkpoint=loaded.checkpoint,
+        checkpoint=_recorded_checkpoint(loaded.checkpoint),
         load_s=load_s,
         predicted_memory_bytes=predicted_bytes,
         notices=check(measured_on),
@@ -127,6 +128,14 @@ def _measure_arm(
         session.store.finish_run(run.run_id, status, tuple(found.values()))
     session.on_event(Finished(run, status))
     return run.run_id
+
+
+def _recorded_target(target: Target) -> Target:
+    return replace(target, location=without_home(target.location))
+
+
+def _recorded_checkpoint(checkpoint: Checkpoint | None) -> Checkpoint | None:
+    return checkpoint and replace(checkpoint, directory=without_home(checkpoint.directory))
 
 
 def _check_memory(target: Target, arms: Sequence[Arm]) -> int | None:

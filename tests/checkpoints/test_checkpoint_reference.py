@@ -15,8 +15,9 @@ from mlxbench.checkpoints import (
     parse_reference,
     resolve,
 )
-from mlxbench.checkpoints.hub_errors import redact, translate
+from mlxbench.checkpoints.hub_errors import translate
 from mlxbench.errors import CheckpointError, DoesNotFitError, HubError, InputError
+from mlxbench.redact import redact
 from tests.checkpoints.tiny_checkpoint import single_files, write_files
 
 PROJECT = Path(__file__).parents[2]
