@@ -27,9 +27,13 @@ def one_line(text: str) -> str:
 
 
 def cell(value: object) -> str:
-    """A CSV cell: text that a spreadsheet would run gets a leading apostrophe; None is empty."""
+    """A CSV cell: text that a spreadsheet would run gets a leading apostrophe; None is empty.
+
+    Line breaks become spaces: the csv module leaves a lone carriage return unquoted.
+    """
     if value is None:
         return ""
     if not isinstance(value, str):
         return str(value)
-    return "'" + value if value.startswith(FORMULA_STARTS) else value
+    harmless = "'" + value if value.startswith(FORMULA_STARTS) else value
+    return harmless.replace("\r", " ").replace("\n", " ")
