@@ -44,7 +44,7 @@ def _markdown_cells(row: ResultRow) -> tuple[str, ...]:
     model = row.model + (" (synthetic)" if row.synthetic else "")
     cells = (
         *(model, row.test, rate(value), interval(low, high), str(row.n)),
-        *(row.accelerator or row.machine or "", row.mlx or "", row.mlx_lm or "", row.run_id),
+        *(row.accelerator or row.cpu or "", row.mlx or "", row.mlx_lm or "", row.run_id),
     )
     return tuple(one_line(text).replace("|", "\\|") for text in cells)
 

@@ -20,6 +20,11 @@ def interval(low: float | None, high: float | None) -> str:
     return f"{rate(low)}–{rate(high) if high is not None else '∞'}"
 
 
+def half_width(relative: float | None) -> str:
+    """Half an interval's width over its value: `1.9 %`."""
+    return MISSING if relative is None else f"{100 * relative:.2g} %"
+
+
 def memory(size: int | None) -> str:
     """Bytes of memory as GiB, or as MiB below a tenth of one."""
     if size is None:

@@ -59,6 +59,7 @@ class ResultRow:
     load_s: float | None
     probe_verdict: str | None
     machine: str | None
+    cpu: str | None
     accelerator: str | None
     accelerator_backend: str | None
     memory_bytes: int | None
@@ -75,7 +76,17 @@ COLUMNS = tuple(field.name for field in fields(ResultRow))
 SETTINGS = (
     *("model", "engine", "synthetic", "revision", "fingerprint", "workload", "test"),
     *("prompt_tokens", "generation_tokens", "depth", "batch_size", "mode", "temperature"),
-    *("top_p", "top_k", "kv_bits", "prefill_step_size", "machine", "accelerator", "mlx", "mlx_lm"),
+    *(
+        "top_p",
+        "top_k",
+        "kv_bits",
+        "prefill_step_size",
+        "machine",
+        "cpu",
+        "accelerator",
+        "mlx",
+        "mlx_lm",
+    ),
 )
 
 
@@ -163,6 +174,7 @@ def _machine(run: Run) -> dict[str, Any]:
     machine = run.environment
     return {
         "machine": machine.machine,
+        "cpu": machine.cpu,
         "accelerator": machine.accelerator,
         "accelerator_backend": machine.accelerator_backend,
         "memory_bytes": machine.memory_bytes,

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from mlxbench.records import Environment, Failed, Notice, Reference, Run, Timed
 from mlxbench.report.document import PERCENTILES
-from mlxbench.report.format import interval, memory, milliseconds, rate
+from mlxbench.report.format import MISSING, half_width, interval, memory, milliseconds, rate
 from mlxbench.report.safe import one_line
 from mlxbench.report.summary import Summary, inter_token_latencies
 from mlxbench.stats import percentile
@@ -122,7 +122,7 @@ def _context(summary: Summary) -> str:
     task = summary.run.arm.task
     depth = task.depth if isinstance(task, Timed) else 0
     if summary.prompt_tokens is None or summary.generated_tokens is None:
-        return "–"
+        return MISSING
     begin = depth + summary.prompt_tokens
     return f"{begin}–{begin + summary.generated_tokens}"
 
@@ -135,16 +135,25 @@ def _estimate(summary: Summary, name: str) -> tuple[str, str, str]:
 
 
 def results_table(summaries: Sequence[Summary]) -> Table:
-    """One line per run: what, how fast, when."""
+    """One line per run: what, how fast, how sure. Random weights are marked by a star."""
     made = table(
-        *("run", "model", "test", "tok/s", "95 % interval", "n", "probe"),
-        right=("tok/s", "95 % interval", "n"),
+        *("run", "model", "test", "tok/s", "± 95 %", "n", "probe"), right=("tok/s", "± 95 %", "n")
     )
     made.columns[0].no_wrap = True
     for summary in summaries:
-        name, test = text(model_name(summary.run)), text(_test(summary.run))
-        value, bounds, n = _estimate(summary, headline(summary.run))
-        made.add_row(summary.run.run_id, name, test, value, bounds, n, "–")
+        target, found = summary.run.arm.target, getattr(summary, headline(summary.run))
+        made.add_row(
+            summary.run.run_id,
+            text(target.model + ("*" if target.synthetic else "")),
+            text(_test(summary.run)),
+            rate(found.value if found else None),
+            half_width(found.relative_half_width) if found else summary.run.status,
+            str(summary.trials),
+            MISSING,
+        )
+    if any(summary.run.arm.target.synthetic for summary in summaries):
+        made.caption = "* synthetic: random weights of the model's exact shape"
+        made.caption_justify = "left"
     return made
 
 
@@ -167,8 +176,8 @@ def lab_note_table(summaries: Sequence[Summary], published: Mapping[str, Referen
             rate(summary.native_decode_tps),
             str(summary.trials),
             rate(reference.decode_tps if reference else None),
-            "–",
-            (reference.probe if reference else None) or "–",
+            MISSING,
+            (reference.probe if reference else None) or MISSING,
         )
     return made
 
@@ -194,13 +203,13 @@ def trials_table(run: Run) -> Table:
         trial = record.trial
         if isinstance(trial, Failed):
             why = text(f"{trial.reason}: {trial.message}")
-            made.add_row(str(record.sequence), record.phase, why, "–", "–", "–")
+            made.add_row(str(record.sequence), record.phase, why, MISSING, MISSING, MISSING)
             continue
         first, last = trial.stamps[0], trial.stamps[-1]
         value = trial.batch_size * trial.prompt_tokens / first
         if headline(run) == "decode_tps":
             value = trial.batch_size * (len(trial.stamps) - 1) / (last - first)
-        whole = milliseconds(first) if not _cached_prompt(run) else "–"
+        whole = milliseconds(first) if not _cached_prompt(run) else MISSING
         peak = memory(trial.peak_memory_bytes)
         made.add_row(
             str(record.sequence), record.phase, trial.finish_reason, rate(value), whole, peak
