@@ -7,9 +7,12 @@ of 1/√(inputs) keeps activations near 1 whatever the depth; the two matrices o
 into the residual stream get a further 1/√(2·layers). s is rounded to so few significant bits that
 s and b are both exact in bf16: bf16 and f32 checkpoints then hold the same weights.
 
-Two traps. Random bits in the scales as well would give NaN. And a tied head scores the very token
-that was just embedded highest, so that decoding repeats it for ever: random signs in the final
-norm's weights break that likeness.
+Three traps. Random bits in the scales as well would give NaN. A tied head scores the token that was
+just embedded highest, so that decoding repeats it for ever: random signs in the final norm's
+weights break that likeness. And attention with random weights averages over the whole context, so
+that deep models drown in what all positions have in common and circle among a few tokens: heavier
+query and key norms sharpen it. (28 layers, tied, 160 greedy tokens: 27 to 56 distinct with norms of
+1, above 150 with norms of 2, and 125 to 148 without the signs.)
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ ROUTER_BITS = 8
 # A product of an a-bit and a b-bit integer has at most a + b bits and bf16 holds 8: 15 takes 4 of
 # them; 255 takes all 8, which leaves a power of two.
 SCALE_SIGNIFICANT_BITS = {BITS: 4, ROUTER_BITS: 1}
+# Attention scores get a standard deviation of its square.
+QUERY_KEY_NORM = 2.0
 
 FloatType = Literal["BF16", "F32"]
 TensorType = FloatType | Literal["U32"]
@@ -81,13 +86,13 @@ def tensors(shape: Shape, float_type: FloatType) -> Iterator[Tensor]:
 
 def _layer(path: str, shape: Shape, float_type: FloatType) -> Iterator[Tensor]:
     hidden, head = shape.hidden_size, shape.head_dim
-    for norm, size in (
-        ("input_layernorm", hidden),
-        ("post_attention_layernorm", hidden),
-        ("self_attn.q_norm", head),
-        ("self_attn.k_norm", head),
+    for norm, size, value in (
+        ("input_layernorm", hidden, 1.0),
+        ("post_attention_layernorm", hidden, 1.0),
+        ("self_attn.q_norm", head, QUERY_KEY_NORM),
+        ("self_attn.k_norm", head, QUERY_KEY_NORM),
     ):
-        yield Tensor(f"{path}.{norm}.weight", float_type, (size,), 1.0)
+        yield Tensor(f"{path}.{norm}.weight", float_type, (size,), value)
     queries, keys = shape.num_attention_heads * head, shape.num_key_value_heads * head
     matrices = {
         "self_attn.q_proj": (queries, hidden),

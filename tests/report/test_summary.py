@@ -6,7 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from mlxbench.records import Arm, Completed, Environment, Run, Target, Timed
+from mlxbench.records import (
+    Arm,
+    Completed,
+    Environment,
+    Run,
+    Target,
+    Timed,
+    TrialRecord,
+)
 from mlxbench.report.summary import inter_token_latencies, summarise
 from mlxbench.store import TrialFacts
 
@@ -89,7 +97,7 @@ def test_a_run_without_a_good_trial_has_no_rate() -> None:
 
 def stepped(stamps: tuple[float, ...]) -> Run:
     trial = Completed("device", stamps, stamps[-1], 8, len(stamps), 1, "length")
-    records = tuple()
+    records = (TrialRecord(0, "warmup", "", trial), TrialRecord(1, "measured", "", trial))
     arm = replace(RUN.arm, task=Timed("decode", mode="stepped"))
     return replace(RUN, arm=arm, trials=records)
 
