@@ -16,7 +16,8 @@ from typing import Any, Literal
 
 # History of the stored and exported records; `store` upgrades step by step and refuses newer ones.
 #   1  2026-11: runs, trials, checkpoints, environments
-SCHEMA_VERSION = 1
+#   2  2026-11: comparisons
+SCHEMA_VERSION = 2
 
 Kind = Literal["decode", "prefill"]
 Mode = Literal["pipelined", "stepped"]
@@ -27,6 +28,7 @@ FailureReason = Literal[
     "aborted", "out_of_memory", "not_finite", "low_diversity", "suspended", "engine_error"
 ]
 RunStatus = Literal["running", "done", "failed", "aborted"]
+Metric = Literal["decode", "median-gap", "prefill", "ttft"]
 Source = Literal["registry", "directory", "hub", "synthetic", "server"]
 
 
@@ -295,3 +297,43 @@ class Run:
     predicted_memory_bytes: int | None = None
     notices: tuple[Notice, ...] = ()
     trials: tuple[TrialRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedSession:
+    """One session of a comparison: everything loaded once, arms interleaved round by round.
+
+    `run_ids` has a run for each arm, in the order of the arms. `rounds[i]` is the order in which
+    the arms ran in round i, as indices; the i-th measured trial of each run belongs to it.
+    `planned` rounds were fixed beforehand. `failure` says why the session is of no use.
+    """
+
+    run_ids: tuple[str, ...] = ()
+    rounds: tuple[tuple[int, ...], ...] = ()
+    planned: int = 0
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Arms measured against the first of them; its trials are those of the sessions' runs.
+
+    With `null`, the last arm is the first one again: what differs between those two is noise.
+    `alternating` arms did not fit into memory together: each session ran one after the other.
+    `confirmation` is the session that repeated the best of several arms on fresh pairs.
+    """
+
+    comparison_id: str
+    created_utc: str
+    command: str
+    metric: Metric
+    arms: tuple[Arm, ...]
+    seed: int
+    budget_s: float
+    null: bool = False
+    alternating: bool = False
+    status: RunStatus = "running"
+    sessions: tuple[ComparedSession, ...] = ()
+    confirmed_arm: int | None = None
+    confirmation: ComparedSession | None = None
+    notices: tuple[Notice, ...] = ()

@@ -79,7 +79,8 @@ def venv_command() -> list[str]:
 
 def run(command: list[str]) -> None:
     # Everything a tool prints goes to stderr: stdout carries only the path that the caller reads.
-    done = subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False)
+    quiet = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    done = subprocess.run(command, cwd=ROOT, stdout=sys.stderr, env=quiet, check=False)
     if done.returncode != 0:
         sys.exit(f"making the environment failed at: {' '.join(command)}; see the lines above")
 

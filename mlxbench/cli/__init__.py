@@ -18,6 +18,7 @@ from mlxbench.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, MlxbenchError
 COMMANDS = {
     "decode": "mlxbench.cli.timing",
     "prefill": "mlxbench.cli.timing",
+    "compare": "mlxbench.cli.compare",
     "models": "mlxbench.cli.models",
     "results": "mlxbench.cli.results",
 }

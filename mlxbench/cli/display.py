@@ -42,18 +42,25 @@ def transfer(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def measuring() -> Iterator[Callable[[Event], None]]:
-    """A live line that follows the events of a measurement."""
+def live_line() -> Iterator[Callable[[str, bool], None]]:
+    """A line of text that can be replaced; `milestone` lines are also printed into a log."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=stderr, transient=True, disable=not LIVE) as progress:
         task = progress.add_task("")
 
-        def show(event: Event) -> None:
-            progress.update(task, description=_line(event))
-            if not LIVE and not isinstance(event, TrialEnded | Finished):
-                stderr.print(_line(event))
+        def show(line: str, milestone: bool) -> None:
+            progress.update(task, description=line)
+            if milestone and not LIVE:
+                stderr.print(line)
 
         yield show
+
+
+@contextmanager
+def measuring() -> Iterator[Callable[[Event], None]]:
+    """A live line that follows the events of a measurement."""
+    with live_line() as show:
+        yield lambda event: show(_line(event), not isinstance(event, TrialEnded | Finished))
 
 
 def _line(event: Event) -> str:

@@ -7,12 +7,14 @@ imported on first use, so that nothing pays for an engine that it does not run.
 from __future__ import annotations
 
 import importlib
+import time
 from typing import cast
 
-from mlxbench.engines.protocol import Engine
+from mlxbench.engines.protocol import Engine, Loaded
 from mlxbench.errors import InputError
+from mlxbench.records import Target
 
-ENGINES = {"mlx": "mlxbench.engines.mlx"}
+ENGINES = {"mlx": "mlxbench.engines.mlx", "sim": "mlxbench.engines.sim"}
 
 
 def engine(name: str) -> Engine:
@@ -20,3 +22,10 @@ def engine(name: str) -> Engine:
     if name not in ENGINES:
         raise InputError(f"no engine named {name!r}", f"use one of {', '.join(ENGINES)}")
     return cast(Engine, importlib.import_module(ENGINES[name]))
+
+
+def timed_open(target: Target) -> tuple[Loaded, float]:
+    """Open a target by its engine's name; also the seconds that took."""
+    began = time.monotonic()
+    loaded = engine(target.engine).open(target)
+    return loaded, time.monotonic() - began

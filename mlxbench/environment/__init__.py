@@ -39,3 +39,9 @@ def collect() -> Environment:
         variables={**host.variables, **collect_variables()},
         load_1m=load,
     )
+
+
+def conditions_now(before: Environment) -> Environment:
+    """`before` with what may have changed since: heat, power, pressure, swap, load."""
+    collect = macos.collect_conditions if sys.platform == "darwin" else linux.collect_conditions
+    return dataclasses.replace(collect(before), load_1m=load_1m())

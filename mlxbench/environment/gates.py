@@ -89,6 +89,9 @@ def _accelerator_utilisation(environment: Environment) -> Notice | None:
     )
 
 
+# What can arise while measuring, and is not the measurement itself.
+LASTING = frozenset({"thermal-pressure", "on-battery", "low-power-mode", "memory-pressure"})
+
 GATES: tuple[Callable[[Environment], Notice | None], ...] = (
     _thermal_pressure,
     _power_source,

@@ -6,6 +6,7 @@ stall information, the nearest thing, is a share of time and not a level.
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 from pathlib import Path
 
@@ -25,17 +26,23 @@ KIBIBYTE = 1 << 10
 def collect_host() -> Environment:
     """All topics of a Linux host except those that MLX, Python and the load average tell."""
     release = _os_release()
-    return Environment(
-        os=release.get("NAME", platform.system()),
-        os_version=release.get("VERSION_ID"),
-        machine=platform.machine() or None,
-        cpu=parse_cpu(file_text(CPUINFO)),
-        cpu_cores=host.cpu_cores(),
-        memory_bytes=host.memory_bytes(),
-        power_source=_power_source(),
-        swap_used_bytes=parse_swap_used_bytes(file_text(MEMINFO)),
-        cpu_governor=parse_governor(file_text(GOVERNOR)),
+    return collect_conditions(
+        Environment(
+            os=release.get("NAME", platform.system()),
+            os_version=release.get("VERSION_ID"),
+            machine=platform.machine() or None,
+            cpu=parse_cpu(file_text(CPUINFO)),
+            cpu_cores=host.cpu_cores(),
+            memory_bytes=host.memory_bytes(),
+            cpu_governor=parse_governor(file_text(GOVERNOR)),
+        )
     )
+
+
+def collect_conditions(known: Environment) -> Environment:
+    """`known` with the topics that change from minute to minute; quick enough between trials."""
+    swap = parse_swap_used_bytes(file_text(MEMINFO))
+    return dataclasses.replace(known, power_source=_power_source(), swap_used_bytes=swap)
 
 
 def _os_release() -> dict[str, str]:

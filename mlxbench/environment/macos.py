@@ -9,6 +9,8 @@ may wire down and with it what fits, so it is recorded, among the variables; 0 i
 
 from __future__ import annotations
 
+import dataclasses
+
 from mlxbench.environment import host
 from mlxbench.environment.commands import command_output
 from mlxbench.environment.parsing import find, find_integer
@@ -23,20 +25,29 @@ MEBIBYTE = 1 << 20
 def collect_host() -> Environment:
     """All topics of a Mac except those that MLX, Python and the load average tell."""
     versions = command_output("sw_vers")
-    accelerator = command_output("ioreg", "-r", "-d", "1", "-w", "0", "-c", "IOAccelerator")
     displays = command_output(
         "system_profiler", "SPDisplaysDataType", "-json", timeout_s=SYSTEM_PROFILER_TIMEOUT_S
     )
-    return Environment(
-        os=parse_os(versions),
-        os_version=parse_os_version(versions),
-        machine=parse_name(_sysctl("hw.model")),
-        cpu=parse_name(_sysctl("machdep.cpu.brand_string")),
-        cpu_cores=host.cpu_cores(),
-        memory_bytes=parse_number(_sysctl("hw.memsize")),
-        accelerator_cores=parse_gpu_cores(displays),
+    return collect_conditions(
+        Environment(
+            os=parse_os(versions),
+            os_version=parse_os_version(versions),
+            machine=parse_name(_sysctl("hw.model")),
+            cpu=parse_name(_sysctl("machdep.cpu.brand_string")),
+            cpu_cores=host.cpu_cores(),
+            memory_bytes=parse_number(_sysctl("hw.memsize")),
+            accelerator_cores=parse_gpu_cores(displays),
+            variables=parse_wired_limit(_sysctl(WIRED_LIMIT)),
+        )
+    )
+
+
+def collect_conditions(known: Environment) -> Environment:
+    """`known` with the topics that change from minute to minute; quick enough between trials."""
+    accelerator = command_output("ioreg", "-r", "-d", "1", "-w", "0", "-c", "IOAccelerator")
+    return dataclasses.replace(
+        known,
         accelerator_utilisation=parse_gpu_utilisation(accelerator),
-        variables=parse_wired_limit(_sysctl(WIRED_LIMIT)),
         power_source=parse_power_source(command_output("pmset", "-g", "batt")),
         low_power_mode=parse_low_power_mode(command_output("pmset", "-g")),
         thermal_level=parse_thermal_level(command_output("notifyutil", "-g", THERMAL_LEVEL)),

@@ -25,7 +25,7 @@ def _cold(progress: Progress) -> Notice | None:
 
 def _not_steady(progress: Progress) -> Notice | None:
     """Only a warm-up that was free to go on can be said to have failed to settle."""
-    if not progress.warm or progress.plan.warmup is not None or stats.is_steady(progress.warm):
+    if not progress.warm or progress.plan.warmup is not None or progress.settled():
         return None
     return Notice(
         "not-steady",
@@ -57,7 +57,8 @@ def _outliers(progress: Progress) -> Notice | None:
         return None
     return Notice(
         "outliers",
-        f"{len(found)} of {len(progress.measured)} trials lie far from the rest; they are kept",
+        f"some trials lie far from the rest ({len(found)} of {len(progress.measured)}); "
+        "they are kept",
         "look for other work on this machine, and measure again",
     )
 
@@ -67,7 +68,7 @@ def _failures(progress: Progress) -> Notice | None:
         return None
     return Notice(
         "failed-trials",
-        f"{progress.failures} trials failed and are not in the rate, the latest because "
+        f"some trials failed ({progress.failures}) and are not in the rate, the latest because "
         f"{progress.latest_failure}",
         "see all of them with `mlxbench results show`",
     )

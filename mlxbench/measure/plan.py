@@ -71,11 +71,15 @@ class Progress:
             return len(self.warm) < self.plan.warmup
         if self.measured:
             return False
-        if len(self.warm) >= WARMUP_CAP or stats.is_steady(self.warm):
+        if len(self.warm) >= WARMUP_CAP or self.settled():
             return False
         if not self.warm or self.plan.trials is not None:
             return True
         return self.spent_s + self.latest_s <= WARMUP_SHARE * self.plan.budget_s
+
+    def settled(self) -> bool:
+        """Whether the warm-up ended because the pace was steady."""
+        return stats.is_steady(self.warm)
 
     def done(self) -> bool:
         if self.plan.trials is not None:

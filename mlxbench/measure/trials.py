@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from mlxbench.engines.protocol import Loaded
 from mlxbench.environment.sleep import seconds_asleep, was_suspended
 from mlxbench.measure.plan import Progress
+from mlxbench.measure.recording import utc_now
 from mlxbench.records import Arm, Completed, Failed, Phase, Trial, TrialRecord
 
 
@@ -20,9 +20,9 @@ def trials(loaded: Loaded, arm: Arm, progress: Progress) -> Iterator[TrialRecord
     sequence = 0
     while not progress.hopeless() and (progress.warming() or not progress.done()):
         phase: Phase = "warmup" if progress.warming() else "measured"
-        started = _utc_now()
+        started = utc_now()
         try:
-            trial = _run(loaded, arm, seed=sequence)
+            trial = run_trial(loaded, arm, seed=sequence)
         except KeyboardInterrupt:
             yield TrialRecord(sequence, phase, started, Failed("aborted", "interrupted by Ctrl-C"))
             raise
@@ -34,13 +34,10 @@ def trials(loaded: Loaded, arm: Arm, progress: Progress) -> Iterator[TrialRecord
         sequence += 1
 
 
-def _run(loaded: Loaded, arm: Arm, seed: int) -> Trial:
+def run_trial(loaded: Loaded, arm: Arm, seed: int) -> Trial:
+    """One trial; one during which the machine slept is a failure."""
     asleep = seconds_asleep()
     trial = loaded.run(arm.task, arm.options, seed)
     if isinstance(trial, Completed) and was_suspended(asleep, seconds_asleep()):
         return Failed("suspended", "the machine slept during the trial", trial.duration_s)
     return trial
-
-
-def _utc_now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

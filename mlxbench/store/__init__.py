@@ -19,8 +19,8 @@ from types import TracebackType
 from typing import Self
 
 from mlxbench.errors import InputError, StoreError
-from mlxbench.records import Notice, Run, RunStatus, TrialRecord
-from mlxbench.store import rows
+from mlxbench.records import Comparison, Notice, Run, RunStatus, TrialRecord
+from mlxbench.store import comparisons, rows
 from mlxbench.store.connecting import connect, transaction
 from mlxbench.store.faults import decoding, explained
 from mlxbench.store.rows import TrialFacts
@@ -104,19 +104,46 @@ class Store:
         with decoding(self.path):
             return rows.select_facts(self._connection, run_ids)
 
+    def add_comparison(self, comparison: Comparison) -> None:
+        """Store a comparison that begins."""
+        with self._transaction() as connection:
+            comparisons.insert_comparison(connection, comparison)
+
+    def update_comparison(self, comparison: Comparison) -> None:
+        """Replace a stored comparison by what it has become."""
+        with self._transaction() as connection:
+            comparisons.update_comparison(connection, comparison)
+
+    def comparison(self, comparison_id: str) -> Comparison:
+        """The comparison with this identifier, or with the only one that starts so."""
+        with decoding(self.path):
+            found = comparisons.select_comparison_ids(self._connection, comparison_id)
+            full = _only(found, comparison_id, "comparison")
+            return comparisons.select_comparison(self._connection, full)
+
+    def comparisons(self) -> list[Comparison]:
+        """All comparisons, newest first."""
+        with decoding(self.path):
+            ids = comparisons.select_comparison_ids(self._connection, "")
+            return [comparisons.select_comparison(self._connection, found) for found in ids]
+
     def _full_id(self, prefix: str) -> str:
-        found = rows.select_run_ids(self._connection, prefix)
-        if prefix in found:
-            return prefix
-        if not found:
-            raise InputError(f"no run {prefix!r}", "run `mlxbench results list` to see them")
-        if len(found) > 1:
-            some = ", ".join(found[:_CANDIDATES_SHOWN])
-            more = ", …" if len(found) > _CANDIDATES_SHOWN else ""
-            raise InputError(f"{len(found)} runs start with {prefix!r}", f"use one of {some}{more}")
-        return found[0]
+        return _only(rows.select_run_ids(self._connection, prefix), prefix, "run")
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with explained(self.path), transaction(self._connection):
             yield self._connection
+
+
+def _only(found: Sequence[str], prefix: str, what: str) -> str:
+    """The one identifier that `prefix` can mean."""
+    if prefix in found:
+        return prefix
+    if not found:
+        raise InputError(f"no {what} {prefix!r}", "run `mlxbench results list` to see them")
+    if len(found) > 1:
+        some = ", ".join(found[:_CANDIDATES_SHOWN])
+        more = ", …" if len(found) > _CANDIDATES_SHOWN else ""
+        raise InputError(f"{len(found)} {what}s start with {prefix!r}", f"use one of {some}{more}")
+    return found[0]

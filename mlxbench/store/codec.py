@@ -85,7 +85,7 @@ def run_from_row(row: Mapping[str, Any], trials: tuple[TrialRecord, ...] = ()) -
         run_id=row["run_id"],
         created_utc=row["created_utc"],
         command=row["command"],
-        arm=_arm(json.loads(row["arm"]), row["kind"]),
+        arm=arm_from_json(json.loads(row["arm"])),
         workload=row["workload"],
         environment=Environment(**json.loads(row["environment"])),
         checkpoint=None if checkpoint is None else Checkpoint(**json.loads(checkpoint)),
@@ -97,15 +97,14 @@ def run_from_row(row: Mapping[str, Any], trials: tuple[TrialRecord, ...] = ()) -
     )
 
 
-def _arm(values: dict[str, Any], kind: str) -> Arm:
-    return Arm(
-        Target(**values["target"]), _task(values["task"], kind), Options(**values["options"])
-    )
+def arm_from_json(values: dict[str, Any]) -> Arm:
+    """An arm from the JSON object of one."""
+    return Arm(Target(**values["target"]), _task(values["task"]), Options(**values["options"]))
 
 
-def _task(values: dict[str, Any], kind: str) -> Task:
+def _task(values: dict[str, Any]) -> Task:
     sampler = Sampler(**values.pop("sampler"))
-    if kind == GENERATE:
+    if "messages" in values:
         messages = tuple(Message(**message) for message in values.pop("messages"))
         return Generate(messages=messages, sampler=sampler, **values)
     return Timed(sampler=sampler, **values)

@@ -85,6 +85,17 @@ CREATE TABLE trial_details (
 )
 """
 
+_COMPARISONS = """
+CREATE TABLE comparisons (
+    comparison_id TEXT NOT NULL PRIMARY KEY,
+    created_utc TEXT NOT NULL,
+    status TEXT NOT NULL,
+    metric TEXT NOT NULL,
+    command TEXT NOT NULL,
+    document TEXT NOT NULL      -- JSON: arms, sessions with their runs and orders, notices
+) WITHOUT ROWID
+"""
+
 Step = Callable[[sqlite3.Connection], None]
 
 
@@ -93,9 +104,14 @@ def _make_first_tables(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _add_comparisons(connection: sqlite3.Connection) -> None:
+    connection.execute(_COMPARISONS)
+
+
 # What each step brought, with the month it was released.
 #   1  2026-11: runs, trials and their details
-STEPS: Sequence[Step] = (_make_first_tables,)
+#   2  2026-11: comparisons
+STEPS: Sequence[Step] = (_make_first_tables, _add_comparisons)
 
 assert len(STEPS) == SCHEMA_VERSION, "a new record version needs a step, and the other way round"
 

@@ -17,6 +17,7 @@ from mlxbench.store import Store
 from tests.cli.invoke import COMMAND, Outcome, environment, run
 
 Invoke = Callable[..., Outcome]
+LONG = ("-p", "20", "-g", "400", "-r", "1000")
 QUICK = ("-p", "20", "-g", "3", "-r", "2", "--warmup", "0")
 
 
@@ -103,19 +104,26 @@ def test_no_secret_and_no_home_directory_is_kept_or_shown(tmp_path: Path) -> Non
     assert secret not in outcome.out + outcome.err + shown.out + shown.err
 
 
+# A shell starts background jobs with SIGINT ignored, and so would be what a CI starts from there.
+HEEDING = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
+
 @contextmanager
 def measuring(home: Path) -> Iterator[subprocess.Popen[str]]:
     """A measurement that would run for minutes, after its first trial began."""
     with subprocess.Popen(
-        [*COMMAND, "decode", "--model", "tiny-moe", "-p", "20", "-g", "400", "-r", "1000"],
+        [COMMAND[0], "-c", HEEDING + COMMAND[2], "decode", "--model", "tiny-moe", *LONG],
         env=environment(home),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stderr is not None
-        assert any("first trial" in line for line in process.stderr)
-        yield process
+        try:
+            assert any("first trial" in line for line in process.stderr)
+            yield process
+        finally:
+            process.kill()
 
 
 def interrupted(process: subprocess.Popen[str]) -> int:
@@ -162,7 +170,7 @@ with prompt_exit(lambda: print("recorded", flush=True)):
 
 
 def test_ctrl_c_works_while_the_main_thread_is_stuck_outside_python() -> None:
-    command = [COMMAND[0], "-c", STUCK]
+    command = [COMMAND[0], "-c", HEEDING + STUCK]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"

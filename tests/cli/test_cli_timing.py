@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mlxbench.lock import accelerator_lock
+from mlxbench.records import SCHEMA_VERSION
 from mlxbench.store import Store
 from tests.cli.invoke import Outcome, run
 from tests.loopback_hub import LoopbackHub
@@ -34,7 +35,7 @@ def test_decode_prints_the_document_that_scripts_rely_on(mlxbench: Invoke, tmp_p
         )
     )
     (result,) = found["results"]
-    assert found["schema_version"] == 1
+    assert found["schema_version"] == SCHEMA_VERSION
     assert (result["model"], result["engine"], result["synthetic"]) == ("tiny-moe", "mlx", True)
     assert result["workload"] == {
         "kind": "decode",

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mlxbench.errors import EXIT_BAD_INPUT, EXIT_FAILED, InputError, MlxbenchError, StoreError
+from mlxbench.records import SCHEMA_VERSION
 from mlxbench.store import Store, connecting
 from tests.store.store_samples import a_run, a_trial
 
@@ -129,7 +130,10 @@ def test_a_newer_store_is_refused_and_left_alone(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
-    assert "has schema version 99, newer than the 1 of this mlxbench; update" in refusal(path)
+    assert (
+        f"has schema version 99, newer than the {SCHEMA_VERSION} of this mlxbench; update"
+        in refusal(path)
+    )
     assert path.read_bytes() == before
 
 

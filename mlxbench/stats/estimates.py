@@ -1,4 +1,4 @@
-"""Estimates: a value never travels without its interval and sample size.
+"""Estimates of one arm: a value never travels without its interval and sample size.
 
 Two traps shape this module. Rates must not be averaged: a stall is short in tokens and long in
 seconds, so the mean of rates flatters (+1.9 % per token under ordinary stalls); throughput is total
@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from mlxbench.stats.student import t_quantile
 
 STOPPING_LEVEL = 0.97
 STEADY_WINDOW = 3
@@ -40,13 +41,6 @@ class Estimate:
         if self.low is None or self.high is None or self.value == 0:
             return None
         return (self.high - self.low) / 2 / abs(self.value)
-
-
-def t_quantile(level: float, degrees_of_freedom: int) -> float:
-    """The two-sided quantile of Student's t: `level` of the mass lies within ± it."""
-    from scipy.special import stdtrit  # a third of a second to import, so only where it is needed
-
-    return float(stdtrit(degrees_of_freedom, 0.5 + level / 2))
 
 
 def mean(values: Sequence[float], level: float = STOPPING_LEVEL) -> Estimate:
@@ -79,6 +73,21 @@ def throughput(
     return Estimate(float(1 / tau), float(1 / (tau + half)), high, n)
 
 
+def bandwidth_utilisation(
+    rate: Estimate, bytes_per_token: float, bandwidth_bytes_per_s: float
+) -> Estimate:
+    """Memory bandwidth utilisation (MBU), the fraction of the bandwidth that decoding achieves.
+
+    Bytes read per token × tokens/s ÷ bandwidth. As honest as its parts: take the bytes that a token
+    reads at that depth (active weights and KV cache, one sequence at a time), and a bandwidth that
+    was measured.
+    """
+    share = bytes_per_token / bandwidth_bytes_per_s
+    low = None if rate.low is None else rate.low * share
+    high = None if rate.high is None else rate.high * share
+    return Estimate(rate.value * share, low, high, rate.n)
+
+
 def is_steady(values: Sequence[float]) -> bool:
     """Whether the last two means of three consecutive values agree within 0.5 %."""
     if len(values) < STEADY_WINDOW + 1:
@@ -88,48 +97,11 @@ def is_steady(values: Sequence[float]) -> bool:
     return abs(latest - before) <= STEADY_TOLERANCE * before
 
 
-def effective_size(values: Sequence[float]) -> float:
-    """Independent values worth as much as these: n(1-φ)/(1+φ), φ the lag-1 autocorrelation.
-
-    The AR(1) form of the variance inflation of a mean; a negative φ is taken as 0, so that n_eff
-    never exceeds n.
-    """
-    x: NDArray[np.float64] = np.asarray(values, float)
-    centred = x - x.mean()
-    power = float(centred @ centred)
-    if len(x) < 3 or power == 0:
-        return float(len(x))
-    phi = max(0.0, float(centred[1:] @ centred[:-1]) / power)
-    return len(x) * (1 - phi) / (1 + phi)
-
-
-def percentile(values: Sequence[float], fraction: float, level: float = 0.95) -> Estimate | None:
-    """A percentile with its order-statistic interval; `None` where n_eff is too small for one.
-
-    The interval takes the ranks whose binomial coverage is at least `level` on each side (David and
-    Nagaraja, Order Statistics, 3rd ed., sec. 7.1), with n_eff in place of n. It exists only where
-    both ranks do: n_eff >= 36, 72 and 368 for p90, p95 and p99.
-    """
-    from scipy.special import bdtr
-
-    ordered = np.sort(np.asarray(values, float))
-    size = int(effective_size(values))
-    if size < 1:
-        return None
-    below = bdtr(np.arange(size + 1), size, fraction)  # P(at most k of them lie below)
-    tail = (1 - level) / 2
-    low, high = int(np.searchsorted(below, tail)), int(np.searchsorted(below, 1 - tail)) + 1
-    if low < 1 or high > size:
-        return None
-    # Ranks among n_eff values, stretched to the n that there are.
-    ranks = (np.array([low, high]) - 0.5) / size * len(ordered) - 0.5
-    bounds = np.interp(ranks, np.arange(len(ordered)), ordered)
-    value = float(np.quantile(ordered, fraction))
-    return Estimate(value, float(bounds[0]), float(bounds[1]), len(ordered))
-
-
 def outliers(values: Sequence[float]) -> tuple[int, ...]:
-    """Indices further from the median than 14.8 median absolute deviations; reported, never cut."""
+    """Indices further from the median than 14.8 median absolute deviations; reported, never cut.
+
+    Where half the values are equal that deviation is 0 and says nothing, so none is marked.
+    """
     x = np.asarray(values, float)
     if len(x) < 3:
         return ()

@@ -1,0 +1,134 @@
+"""Run a comparison under the lock, and show what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from mlxbench import lock, registry, stats
+from mlxbench.cli.arms import Written, parse, refuse_unlike, resolve_arm
+from mlxbench.cli.display import live_line
+from mlxbench.cli.interrupt import prompt_exit
+from mlxbench.cli.output import console, print_json
+from mlxbench.cli.parameters import store_path
+from mlxbench.cli.timing import command_line
+from mlxbench.measure.comparing import Design, Event, compare
+from mlxbench.measure.interleaving import Turn
+from mlxbench.records import Kind, Metric, Options, Target, Timed
+from mlxbench.report import comparison
+from mlxbench.report.format import duration
+from mlxbench.report.safe import one_line
+from mlxbench.store import Store
+
+PILOT_PAIRS = 8
+PLANNED_DIFFERENCES = (0.005, 0.01, 0.02, 0.05)
+
+
+def compare_arms(
+    texts: Sequence[str],
+    metric: Metric,
+    varies: Sequence[str],
+    plan: bool,
+    db: Path | None,
+    models_file: Path | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Measure, then print; exit code 1 when there is no verdict."""
+    design_keys = ("seed", "sessions", "null", "strict", "pairs")
+    design = Design(
+        metric=metric,
+        budget_s=settings.pop("budget"),
+        command=command_line(),
+        **{key: settings.pop(key) for key in design_keys},
+    )
+    if plan:
+        design = Design(metric, design.seed, pairs=PILOT_PAIRS, command=design.command)
+    kind: Kind = "prefill" if metric in ("prefill", "ttft") else "decode"
+    if kind == "prefill":
+        settings["generation_tokens"] = 1
+    task = Timed(kind, **settings)
+    path = store_path(db)
+    written = [parse(text) for text in texts]
+    with _lock_for(written), Store.open(path) as store, prompt_exit(lambda: None):
+        models = registry.load(models_file)
+        arms = [resolve_arm(one, task, Options(), models) for one in written]
+        refuse_unlike(arms, varies)
+        with _following() as show:
+            found = comparison.read(store, compare(arms, design, store, show))
+        if plan:
+            _print_plan(store, found, as_json)
+        elif as_json:
+            print_json(comparison.document(found))
+        else:
+            for part in comparison.report(found):
+                console().print(part)
+    if all(finding.verdict is None for finding in found.claims):
+        raise SystemExit(1)
+
+
+def _lock_for(written: Sequence[Written]) -> AbstractContextManager[None]:
+    """The accelerator's lock, which simulated arms do not need."""
+    simulated = all(one.engine == "sim" for one in written)
+    return nullcontext() if simulated else lock.accelerator_lock()
+
+
+@contextmanager
+def _following() -> Iterator[Callable[[Event], None]]:
+    """A live line that follows a comparison."""
+    with live_line() as show:
+
+        def follow(event: Event) -> None:
+            if isinstance(event, Target):
+                show(f"loading {one_line(event.model)} …", True)
+            elif event.planned is None:
+                show(f"warming up, arm {_letter(event)} …", False)
+            else:
+                show(f"round {event.done + 1} of at most {event.planned} …", False)
+
+        yield follow
+
+
+def _letter(turn: Turn) -> str:
+    return chr(ord("A") + turn.arm)
+
+
+def _print_plan(store: Store, found: comparison.Read, as_json: bool) -> None:
+    """How long a comparison must be to see a difference, from the pilot's own variance."""
+    effect = found.findings[0].effect
+    if effect is None:
+        return
+    round_s = _round_s(store, found)
+    rows = [
+        (difference, stats.pairs_to_detect(effect.spread, difference))
+        for difference in PLANNED_DIFFERENCES
+    ]
+    if as_json:
+        plans = [
+            {"difference": difference, "pairs": pairs, "seconds": pairs * round_s}
+            for difference, pairs in rows
+        ]
+        print_json({"plan": {"pilot_pairs": effect.pairs, "spread": effect.spread, "for": plans}})
+        return
+    out = console()
+    out.print(f"from a pilot of {effect.pairs} pairs that varied by {effect.spread:.2%}:")
+    for difference, pairs in rows:
+        out.print(
+            f"  to find {difference:.1%} 4 times in 5: {pairs} pairs, "
+            f"--budget {pairs * round_s:.0f} ({duration(pairs * round_s)})"
+        )
+    out.print("a pilot this short may be off by a third either way", style="dim")
+
+
+def _round_s(store: Store, found: comparison.Read) -> float:
+    """Seconds that a round of the pilot took."""
+    session = found.comparison.sessions[0]
+    trials = [
+        record.trial.duration_s or 0.0
+        for run_id in session.run_ids
+        for record in store.run(run_id).trials
+        if record.phase == "measured"
+    ]
+    return sum(trials) / len(session.rounds)

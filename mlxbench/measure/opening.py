@@ -1,0 +1,61 @@
+"""Everything that a session needs in memory at once: its targets, each opened a single time.
+
+Targets of this interpreter are opened in this process for a single session, and in a worker
+process where a session must begin afresh or another interpreter was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from mlxbench import engines, environment
+from mlxbench.engines.protocol import Loaded
+from mlxbench.measure.remote import Worker
+from mlxbench.records import Arm, Environment, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A loaded target, how long loading took on its own clock, and what it runs on."""
+
+    loaded: Loaded
+    load_s: float
+    environment: Environment
+
+
+@contextmanager
+def opened(
+    arms: Sequence[Arm], fresh: bool, on_loading: Callable[[Target], None]
+) -> Iterator[dict[Target, Opened]]:
+    """All different targets of `arms`, open until the block ends; `fresh`: in new processes."""
+    targets = dict.fromkeys(arm.target for arm in arms)
+    workers: dict[str | None, Worker] = {}
+    with ExitStack() as stack:
+        found: dict[Target, Opened] = {}
+        for target in targets:
+            on_loading(target)
+            if fresh or target.python is not None:
+                if target.python not in workers:
+                    workers[target.python] = stack.enter_context(Worker(target.python))
+                found[target] = _open_in(workers[target.python], target)
+            else:
+                found[target] = _open_here(target)
+            stack.callback(found[target].loaded.close)
+        yield found
+
+
+def environment_of(target: Target) -> Environment:
+    """What a target of this process runs on; a simulated one on nothing real."""
+    return Environment() if target.engine == "sim" else environment.collect()
+
+
+def _open_here(target: Target) -> Opened:
+    loaded, load_s = engines.timed_open(target)
+    return Opened(loaded, load_s, environment_of(target))
+
+
+def _open_in(worker: Worker, target: Target) -> Opened:
+    remote = worker.open(target)
+    return Opened(remote, remote.load_s, remote.environment)

@@ -1,0 +1,47 @@
+"""How a run begins in the store: the same for a single arm and for one of a comparison."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from random import SystemRandom
+
+from mlxbench.environment.gates import check
+from mlxbench.measure.opening import Opened
+from mlxbench.records import Arm, Run
+from mlxbench.redact import without_home
+from mlxbench.store import Store, new_run_id
+
+
+def utc_now() -> str:
+    """The date as records keep it: a label, not a clock."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def recorded(arm: Arm) -> Arm:
+    """`arm` as the store keeps it: without the name of the home directory."""
+    target = arm.target
+    python = target.python and without_home(target.python)
+    location = without_home(target.location)
+    return replace(arm, target=replace(target, location=location, python=python))
+
+
+def begin_run(
+    store: Store, arm: Arm, opened: Opened, predicted_bytes: int | None, workload: str, command: str
+) -> Run:
+    """Store a run that has no trials yet; home directories are left out."""
+    checkpoint = opened.loaded.checkpoint
+    run = Run(
+        run_id=new_run_id(datetime.now(UTC), SystemRandom()),
+        created_utc=utc_now(),
+        command=command,
+        arm=recorded(arm),
+        workload=workload,
+        environment=opened.environment,
+        checkpoint=checkpoint and replace(checkpoint, directory=without_home(checkpoint.directory)),
+        load_s=opened.load_s,
+        predicted_memory_bytes=predicted_bytes,
+        notices=check(opened.environment),
+    )
+    store.add_run(run)
+    return run

@@ -1,0 +1,118 @@
+"""Targets opened in another process: `Loaded` objects whose work happens in a worker.
+
+A fresh process has a fresh load, which is what sessions are for; and it may be another Python with
+other versions of mlx. A worker that dies is a MeasurementError that says how.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Self
+
+import mlxbench
+from mlxbench.errors import InputError, MeasurementError
+from mlxbench.measure import wire
+from mlxbench.records import Checkpoint, Environment, Options, Target, Task, Trial
+
+END_WITHIN_S = 5
+
+
+class Worker:
+    """A worker process, as a context manager."""
+
+    def __init__(self, python: str | None) -> None:
+        # Another interpreter runs this very mlxbench, whatever it has installed itself.
+        path = os.pathsep.join([_source(), *filter(None, [os.environ.get("PYTHONPATH")])])
+        try:
+            self._process = subprocess.Popen(
+                [python or sys.executable, "-m", "mlxbench.measure.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, "PYTHONPATH": path},
+            )
+        except OSError as error:
+            raise InputError(
+                f"cannot start {python} ({error.strerror})", "give python= a Python interpreter"
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the process, gently if it listens."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._process:
+            self._process.stdin.close()
+            try:
+                self._process.wait(END_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+
+    def open(self, target: Target) -> RemoteLoaded:
+        """Open a target there. Raises what opening it here would raise, or MeasurementError."""
+        return RemoteLoaded(self, self.ask({"do": "open", "target": target}))
+
+    def ask(self, request: wire.Line) -> dict[str, Any]:
+        """The answer to one request."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(wire.to_line(request))
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        if not answer:
+            raise MeasurementError(
+                f"the worker process {self._ending()}", "see its last words above"
+            )
+        found: dict[str, Any] = json.loads(answer)
+        if "problem" in found:
+            raise MeasurementError(found["problem"], found["advice"])
+        return found
+
+    def _ending(self) -> str:
+        try:
+            code = self._process.wait(END_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            return "stopped answering"
+        if code < 0:
+            return f"was ended by {signal.Signals(-code).name}"
+        return f"ended with exit code {code}"
+
+
+class RemoteLoaded:
+    """A target that is open in a worker."""
+
+    def __init__(self, worker: Worker, answer: dict[str, Any]) -> None:
+        self._worker = worker
+        self._index: int = answer["index"]
+        self._clock: float = answer["clock"]
+        self.load_s: float = answer["load_s"]
+        self.checkpoint: Checkpoint | None = wire.checkpoint(answer["checkpoint"])
+        self.environment: Environment = wire.environment(answer["environment"])
+
+    def run(self, task: Task, options: Options, seed: int) -> Trial:
+        """One trial in the worker."""
+        request = {"do": "run", "index": self._index, "seed": seed, "options": options}
+        answer = self._worker.ask({**request, "task": wire.task_message(task)})
+        self._clock = answer["clock"]
+        return wire.trial(answer["trial"])
+
+    def clock(self) -> float:
+        """The worker's clock as of the latest trial."""
+        return self._clock
+
+    def close(self) -> None:
+        """Nothing: what the worker holds is freed when it ends."""
+
+
+def _source() -> str:
+    return str(Path(mlxbench.__file__).parent.parent)

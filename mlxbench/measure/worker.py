@@ -1,0 +1,79 @@
+"""A worker process: opens targets and runs trials for the measurement that started it.
+
+It reads one JSON request a line from stdin and answers each with one line on what was its stdout;
+whatever libraries print goes to stderr. It ends when stdin does, so it never outlives the
+measurement, and it leaves Ctrl-C to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from typing import IO, Any
+
+from mlxbench import engines
+from mlxbench.engines.protocol import Loaded
+from mlxbench.errors import MlxbenchError
+from mlxbench.measure import wire
+from mlxbench.measure.opening import environment_of
+
+Message = dict[str, Any]
+
+
+def main() -> None:
+    """Answer requests until stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    opened: list[Loaded] = []
+    requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(sys.stdin, requests), daemon=True).start()
+    while True:
+        request = requests.get()
+        try:
+            answer = _answer(request, opened)
+        except MlxbenchError as error:
+            answer = {"problem": error.problem, "advice": error.advice}
+        answers.write(wire.to_line(answer))
+        answers.flush()
+
+
+def _read(stdin: IO[str], requests: queue.SimpleQueue[Message]) -> None:
+    """Queue requests; when the measurement is gone, be gone too, even in the middle of a trial."""
+    for line in stdin:
+        requests.put(json.loads(line))
+    os._exit(0)
+
+
+def _answer(request: Message, opened: list[Loaded]) -> Message:
+    if request["do"] == "open":
+        return _open(request, opened)
+    loaded = opened[request["index"]]
+    if request["do"] == "close":
+        loaded.close()
+        return {}
+    trial = loaded.run(
+        wire.task(request["task"]), wire.options(request["options"]), request["seed"]
+    )
+    return {"trial": wire.trial_message(trial), "clock": loaded.clock()}
+
+
+def _open(request: Message, opened: list[Loaded]) -> Message:
+    target = wire.target(request["target"])
+    loaded, load_s = engines.timed_open(target)
+    opened.append(loaded)
+    return {
+        "index": len(opened) - 1,
+        "load_s": load_s,
+        "clock": loaded.clock(),
+        "checkpoint": loaded.checkpoint,
+        "environment": environment_of(target),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,244 @@
+"""A comparison as people and scripts read it: derived from the store, the same on every reading."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from mlxbench import stats
+from mlxbench.measure.alarms import alarms
+from mlxbench.measure.findings import (
+    Finding,
+    TrialsOf,
+    confirmed_finding,
+    findings,
+    measured_trials,
+)
+from mlxbench.measure.pairs import seconds
+from mlxbench.records import SCHEMA_VERSION, Arm, Comparison, Notice, Timed
+from mlxbench.report.document import estimate
+from mlxbench.report.format import MISSING, interval
+from mlxbench.report.format import rate as shown_rate
+from mlxbench.report.terminal import notice_line, table, text
+from mlxbench.stats import Estimate, Verdict
+from mlxbench.store import Store
+
+METRIC_NAMES = {
+    "decode": "decode speed (mean time per token)",
+    "median-gap": "decode speed (median gap between tokens)",
+    "prefill": "prefill speed",
+    "ttft": "time to the first token",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A comparison with everything that was derived from its trials."""
+
+    comparison: Comparison
+    rates: tuple[Estimate | None, ...]
+    findings: tuple[Finding, ...]
+    confirmed: Finding | None
+    notices: tuple[Notice, ...]
+
+    @property
+    def null(self) -> Finding | None:
+        """The first arm against itself."""
+        return self.findings[-1] if self.comparison.null else None
+
+    @property
+    def claims(self) -> tuple[Finding, ...]:
+        """The findings about arms that somebody wants to know about."""
+        return self.findings[:-1] if self.comparison.null else self.findings
+
+
+def read(store: Store, comparison_id: str) -> Read:
+    """Derive everything from the stored trials."""
+    comparison = store.comparison(comparison_id)
+    trials_of = measured_trials(store)
+    made = findings(comparison, trials_of)
+    rates = tuple(_rate(comparison, arm, trials_of) for arm in range(len(comparison.arms)))
+    notices = (*comparison.notices, *alarms(comparison, made, trials_of))
+    return Read(comparison, rates, tuple(made), confirmed_finding(comparison, trials_of), notices)
+
+
+def document(found: Read) -> dict[str, Any]:
+    """The JSON document for scripts. With several arms `ratio` and `verdict` are the winner's."""
+    comparison = found.comparison
+    headline = _headline(found)
+    verdict = headline.verdict if headline else None
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "comparison": {
+            "id": comparison.comparison_id,
+            "status": comparison.status,
+            "arms": [
+                {
+                    **asdict(arm),
+                    "label": label(comparison, index),
+                    "tps": estimate(found.rates[index]),
+                }
+                for index, arm in enumerate(comparison.arms)
+            ],
+            "metric": comparison.metric,
+            "ratio": _ratio(verdict),
+            "verdict": verdict.word if verdict else None,
+            "mde": verdict.detectable if verdict else None,
+            "pairs": headline.effect.pairs if headline and headline.effect else 0,
+            "sessions": [asdict(session) for session in comparison.sessions],
+            "findings": [_finding(comparison, one) for one in found.findings],
+            "confirmation": _finding(comparison, found.confirmed) if found.confirmed else None,
+            "null": _finding(comparison, found.null) if found.null else None,
+            "seed": comparison.seed,
+            "alternating": comparison.alternating,
+            "warnings": [asdict(notice) for notice in found.notices],
+        },
+    }
+
+
+def report(found: Read) -> Iterator[Table | Text]:
+    """What a person reads: arms with their rates, then a sentence for each finding."""
+    comparison = found.comparison
+    yield _arms_table(found)
+    yield Text("")
+    for finding in found.claims:
+        yield text(sentence(comparison, finding))
+    if found.null:
+        yield text("noise floor: " + sentence(comparison, found.null))
+    if found.confirmed:
+        yield text("confirmed on fresh pairs: " + sentence(comparison, found.confirmed))
+    yield text(_how(comparison))
+    for session in comparison.sessions:
+        if session.failure:
+            yield text(f"a session failed: {session.failure}")
+    for notice in found.notices:
+        yield text(notice_line(notice))
+
+
+def sentence(comparison: Comparison, finding: Finding) -> str:
+    """One finding in words, with its interval and n."""
+    name, first = label(comparison, finding.arm), label(comparison, 0)
+    verdict, effect = finding.verdict, finding.effect
+    if verdict is None or effect is None:
+        return f"{name} against {first}: too few usable pairs for a verdict"
+    ratio = verdict.speed_ratio
+    bounds = f"{_percent(ratio.low)} to {_percent(ratio.high)}"
+    pairs = f"{effect.pairs} pairs"
+    if effect.sessions > 1:
+        pairs += f" in {effect.sessions} sessions"
+    if verdict.word in ("faster", "slower"):
+        small = ", too little to matter to most" if verdict.slight else ""
+        size = f"{abs(ratio.value - 1):.1%}"
+        return f"{name} is {size} {verdict.word} than {first} (95 %: {bounds}; {pairs}){small}"
+    if verdict.word == "equivalent":
+        return f"{name} and {first} are equally fast within 1 % (95 %: {bounds}; {pairs})"
+    return (
+        f"{name} against {first}: no difference shown (95 %: {bounds}; {pairs}); "
+        f"one of {verdict.detectable:.1%} would have been found 4 times in 5"
+    )
+
+
+def label(comparison: Comparison, arm: int) -> str:
+    """A letter and what is different about the arm."""
+    name = chr(ord("A") + arm)
+    if comparison.null and arm == len(comparison.arms) - 1:
+        return "A again"
+    return name
+
+
+def describe(arm: Arm) -> str:
+    """An arm in short: model, engine's options, task."""
+    target, task, options = arm.target, arm.task, arm.options
+    assert isinstance(task, Timed)
+    parts = [
+        f"{target.model} (synthetic)" if target.synthetic else target.model,
+        task.label,
+        f"KV {options.kv_bits} bit" if options.kv_bits else None,
+        f"prefill step {options.prefill_step_size}" if options.prefill_step_size != 2048 else None,
+        f"python {target.python}" if target.python else None,
+        task.mode if task.mode != "pipelined" else None,
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _arms_table(found: Read) -> Table:
+    made = table("", "arm", "tok/s", "95 % interval", "n", right=("tok/s", "95 % interval", "n"))
+    for index, arm in enumerate(found.comparison.arms):
+        value = found.rates[index]
+        made.add_row(
+            label(found.comparison, index),
+            text(describe(arm)),
+            shown_rate(value.value if value else None),
+            interval(value.low, value.high) if value else MISSING,
+            str(value.n if value else 0),
+        )
+    return made
+
+
+def _how(comparison: Comparison) -> str:
+    sessions = [session for session in comparison.sessions if session.failure is None]
+    done = sum(len(session.rounds) for session in sessions)
+    planned = sum(session.planned for session in sessions)
+    parts = [
+        METRIC_NAMES[comparison.metric],
+        f"{done} of {planned} planned rounds",
+        f"{len(sessions)} session{'s' if len(sessions) != 1 else ''}",
+        f"seed {comparison.seed}",
+        f"kept as {comparison.comparison_id}",
+    ]
+    if comparison.alternating:
+        parts.append("the arms do not fit into memory together and took turns by session")
+    return " · ".join(parts)
+
+
+def _headline(found: Read) -> Finding | None:
+    if found.confirmed:
+        return found.confirmed
+    return found.claims[0] if len(found.claims) == 1 else None
+
+
+def _finding(comparison: Comparison, finding: Finding) -> dict[str, Any]:
+    verdict, effect = finding.verdict, finding.effect
+    return {
+        "arm": finding.arm,
+        "label": label(comparison, finding.arm),
+        "ratio": _ratio(verdict),
+        "verdict": verdict.word if verdict else None,
+        "slight": verdict.slight if verdict else None,
+        "mde": verdict.detectable if verdict else None,
+        "pairs": effect.pairs if effect else 0,
+        "sessions": effect.sessions if effect else 0,
+        "adjusted_p": finding.adjusted_p,
+    }
+
+
+def _ratio(verdict: Verdict | None) -> dict[str, Any] | None:
+    if verdict is None:
+        return None
+    ratio = verdict.speed_ratio
+    return {"value": ratio.value, "low": ratio.low, "high": ratio.high}
+
+
+def _percent(ratio: float | None) -> str:
+    return "?" if ratio is None else f"{ratio - 1:+.1%}"
+
+
+def _rate(comparison: Comparison, arm: int, trials_of: TrialsOf) -> Estimate | None:
+    """One arm's own rate over all sessions: what it compares, as tokens per second."""
+    task = comparison.arms[arm].task
+    assert isinstance(task, Timed)
+    counts, times = [], []
+    for session in comparison.sessions:
+        if session.failure is not None or len(session.run_ids) <= arm:
+            continue
+        for trial in trials_of(session.run_ids[arm]):
+            value = seconds(trial, comparison.metric)
+            if value is not None:
+                per = task.prompt_tokens if comparison.metric in ("prefill", "ttft") else 1
+                counts.append(float(per * task.batch_size))
+                times.append(value)
+    return stats.throughput(counts, times, level=0.95) if counts else None
