@@ -42,6 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("model")
     parser.add_argument("--trials", default="3")
+    parser.add_argument("--prompt-tokens", default="16")
     parser.add_argument("--generation-tokens", default="16")
     parser.add_argument("--output", type=Path)
     chosen = parser.parse_args()
@@ -52,7 +53,7 @@ def main() -> None:
         size = sum(file.stat().st_size for file in directory.iterdir())
         document, decode_s, decode_rss = measured(
             home,
-            *("decode", "--model", chosen.model, "--synthetic", "-p", "16"),
+            *("decode", "--model", chosen.model, "--synthetic", "-p", chosen.prompt_tokens),
             *("-g", chosen.generation_tokens, "-r", chosen.trials, "--warmup", "1"),
         )
     (row,) = document["results"]
