@@ -15,7 +15,9 @@ import argparse
 import json
 import platform
 import random
+import shlex
 import struct
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
@@ -277,6 +279,7 @@ def fuzz(count: int, seed: int) -> dict[str, Any]:
         "files": dict(sorted(kinds.items())),
         "ways_to_be_wrong": len(BREAKERS) + len(_raw_faults(rng, b"{}", 1)),
         "faults": faults,
+        "command": shlex.join(["python", "-m", "benchmarks.fuzz_headers", *sys.argv[1:]]),
         "versions": {
             "mlxbench": __version__,
             "safetensors": safetensors.__version__,

@@ -3,6 +3,7 @@
 - `estimates`: one arm's mean, throughput and bandwidth utilisation; steadiness; outliers.
 - `percentiles`: of token latencies, with the rule for when there are enough.
 - `blocks`, `paired`, `looks`, `verdicts`: one comparison, in the order in which it happens.
+- `unpaired`: two runs that were not measured in pairs, which is weaker.
 - `proportions`: shares of passes; many comparisons at once.
 - `trends`: whether the machine slowed down on the way.
 - `student`: Student's t.
@@ -32,6 +33,7 @@ from mlxbench.stats.percentiles import effective_size, percentile
 from mlxbench.stats.proportions import holm, wilson
 from mlxbench.stats.student import t_quantile, two_sided_p
 from mlxbench.stats.trends import Trend, trend
+from mlxbench.stats.unpaired import unpaired_effect
 from mlxbench.stats.verdicts import PRACTICAL_DIFFERENCE, Verdict, Word, verdict
 
 __all__ = [
@@ -68,6 +70,7 @@ __all__ = [
     "throughput",
     "trend",
     "two_sided_p",
+    "unpaired_effect",
     "verdict",
     "wilson",
 ]

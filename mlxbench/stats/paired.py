@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 from mlxbench.stats.blocks import PAIRS_PER_BLOCK, Order
 from mlxbench.stats.estimates import Estimate
-from mlxbench.stats.student import t_quantile, t_ratio, two_sided_p
+from mlxbench.stats.student import LOG_DIGITS, t_quantile, t_ratio, two_sided_p
 
 FEWEST_PAIRS = 3
 ORDER_ALARM = 0.01
@@ -87,8 +87,11 @@ class Effect:
 
 
 def log_speedups(a_seconds: Sequence[float], b_seconds: Sequence[float]) -> list[float]:
-    """ln(A's seconds / B's seconds) of each pair: positive where B was faster."""
-    return [math.log(a / b) for a, b in zip(a_seconds, b_seconds, strict=True)]
+    """ln(A's seconds / B's seconds) of each pair: positive where B was faster.
+
+    Rounded to parts in a billion, so that rounding errors alone are never a difference.
+    """
+    return [round(math.log(a / b), LOG_DIGITS) for a, b in zip(a_seconds, b_seconds, strict=True)]
 
 
 def pair_effect(speedups: Sequence[float], orders: Sequence[Order]) -> Effect | None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
+# Of a logarithm of seconds: what no clock can tell apart is no difference.
+LOG_DIGITS = 9
+
 # scipy.special takes a third of a second to import, so each function imports it when it is called.
 
 

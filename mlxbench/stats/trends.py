@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlxbench.stats.student import t_quantile, t_ratio, two_sided_p
+from mlxbench.stats.student import LOG_DIGITS, t_quantile, t_ratio, two_sided_p
 
 FEWEST_POINTS = 3
 TREND_ALARM = 0.01
@@ -41,10 +41,11 @@ def trend(at_s: Sequence[float], paces: Sequence[float], level: float = 0.95) ->
     Analysis, 3rd ed., ch. 1), times the span from the first moment to the last. `at_s` may as
     well be the trials' numbers.
     """
-    x, y = np.asarray(at_s, float), np.log(np.asarray(paces, float))
-    n = len(x)
+    x, n = np.asarray(at_s, float), len(at_s)
     if n < FEWEST_POINTS or np.ptp(x) == 0:
         return None
+    y = np.log(np.asarray(paces, float))
+    y = np.round(y - y[0], LOG_DIGITS)
     away = x - x.mean()
     power = float(away @ away)
     slope = float(away @ y) / power
