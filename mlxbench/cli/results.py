@@ -28,18 +28,22 @@ def results() -> None:
 def list_results(limit: int, db: Path | None, as_json: bool) -> None:
     """List the newest results."""
     from mlxbench.cli.output import console, print_json
-    from mlxbench.report import document, terminal
+    from mlxbench.report import comparison, document, terminal
     from mlxbench.report.summary import summarise
     from mlxbench.store import Store
 
     with Store.open(store_path(db), create=False) as store:
         runs = store.runs(limit)
         facts = store.trial_facts([run.run_id for run in runs])
+        compared = [comparison.read(store, found) for found in store.comparison_ids(limit)]
     summaries = [summarise(run, facts[run.run_id]) for run in runs]
     if as_json:
         print_json(document.results(summaries))
-    else:
-        console().print(terminal.results_table(summaries))
+        return
+    console().print(terminal.results_table(summaries))
+    if compared:
+        console().print()
+        console().print(comparison.list_table(compared))
 
 
 @results.command()
@@ -47,13 +51,20 @@ def list_results(limit: int, db: Path | None, as_json: bool) -> None:
 @store_option
 @json_option
 def show(run: str, db: Path | None, as_json: bool) -> None:
-    """Show one result with its conditions and trials. RUN may be the start of an id."""
+    """Show one result or comparison, with conditions. RUN may be the start of an id."""
     from mlxbench.cli.measuring import summaries
     from mlxbench.cli.output import console, print_json
-    from mlxbench.report import document, terminal
+    from mlxbench.report import comparison, document, terminal
     from mlxbench.store import Store
 
     with Store.open(store_path(db), create=False) as store:
+        if store.comparison_ids(prefix=run):
+            compared = comparison.read(store, run)
+            if as_json:
+                print_json(comparison.document(compared))
+            else:
+                console().print(*comparison.report(compared), sep="\n")
+            return
         whole = store.run(run)
         (summary,) = summaries(store, [whole.run_id])
     if as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -117,6 +117,20 @@ def report(found: Read) -> Iterator[Table | Text]:
             yield text(f"a session failed: {session.failure}")
     for notice in found.notices:
         yield text(notice_line(notice))
+
+
+def list_table(comparisons: Sequence[Read]) -> Table:
+    """One line for each finding."""
+    made = table("comparison", "arms and finding")
+    made.columns[0].no_wrap = True
+    for found in comparisons:
+        arms = [
+            f"{label(found.comparison, index)}: {describe(arm)}"
+            for index, arm in enumerate(found.comparison.arms)
+        ]
+        lines = [*arms, *(sentence(found.comparison, finding) for finding in found.claims)]
+        made.add_row(found.comparison.comparison_id, Text("\n").join(text(line) for line in lines))
+    return made
 
 
 def sentence(comparison: Comparison, finding: Finding) -> str:

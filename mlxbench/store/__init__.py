@@ -121,11 +121,10 @@ class Store:
             full = _only(found, comparison_id, "comparison")
             return comparisons.select_comparison(self._connection, full)
 
-    def comparisons(self) -> list[Comparison]:
-        """All comparisons, newest first."""
+    def comparison_ids(self, limit: int | None = None, prefix: str = "") -> list[str]:
+        """The identifiers of the newest `limit` comparisons, or all, newest first."""
         with decoding(self.path):
-            ids = comparisons.select_comparison_ids(self._connection, "")
-            return [comparisons.select_comparison(self._connection, found) for found in ids]
+            return comparisons.select_comparison_ids(self._connection, prefix)[:limit]
 
     def _full_id(self, prefix: str) -> str:
         return _only(rows.select_run_ids(self._connection, prefix), prefix, "run")
