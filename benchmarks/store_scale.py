@@ -105,7 +105,7 @@ def measure(seed: int) -> dict[str, Any]:
             "trials": RUNS * TRIALS_PER_RUN,
             "store_bytes": path.stat().st_size,
             "results_list_s": median_s(path, "results", "list"),
-            "results_list_50_s": median_s(path, "results", "list", "-n", "50"),
+            "results_list_50_s": median_s(path, "results", "list", "--limit", "50"),
             "results_export_s": median_s(path, "results", "export"),
             "results_export_every_run_s": median_s(path, "results", "export", "--every-run"),
             "repeats": REPEATS,

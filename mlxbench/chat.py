@@ -29,24 +29,37 @@ _ADVICE = "its chat template is broken or hostile: use another revision of the c
 
 def template_of(directory: Path) -> str:
     """The chat template of a checkpoint, from `chat_template.jinja` or `tokenizer_config.json`."""
-    file = directory / "chat_template.jinja"
-    if file.is_file():
-        return file.read_text(encoding="utf-8")
-    config = directory / "tokenizer_config.json"
-    template = json.loads(config.read_text(encoding="utf-8")).get("chat_template")
-    if isinstance(template, list):  # several named templates; "default" is the chat
-        named = {entry.get("name"): entry.get("template") for entry in template}
-        template = named.get("default")
+    try:
+        file = directory / "chat_template.jinja"
+        if file.is_file():
+            return file.read_text(encoding="utf-8")
+        template = _configured(directory / "tokenizer_config.json")
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"cannot read the chat template of {directory} ({error})", "pull the checkpoint again"
+        ) from error
     if not isinstance(template, str):
         raise CheckpointError(f"{directory} has no chat template", "use an instruct checkpoint")
     return template
+
+
+def _configured(path: Path) -> object:
+    """`chat_template` of a tokenizer's configuration; of several named ones, the default."""
+    config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    template = config.get("chat_template") if isinstance(config, dict) else None
+    if not isinstance(template, list):
+        return template
+    named = {
+        entry.get("name"): entry.get("template") for entry in template if isinstance(entry, dict)
+    }
+    return named.get("default")
 
 
 def render(template: str, messages: Sequence[Message], thinking: bool | None) -> str:
     """The prompt text for `messages`, ready for the assistant's turn.
 
     Raises CheckpointError when the template fails, takes more than 5 s or 1 GiB, or writes more
-    than a million characters. (macOS does not enforce the memory limit; time and output hold.)
+    than a million characters. (macOS has no such memory limit; there time and output bound it.)
     """
     if len(template) > TEMPLATE_LIMIT_BYTES:
         raise CheckpointError(f"chat template of {len(template)} characters", _ADVICE)
@@ -73,7 +86,8 @@ def render(template: str, messages: Sequence[Message], thinking: bool | None) ->
 
 def _child() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (TIME_LIMIT_S, TIME_LIMIT_S))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+    if sys.platform != "darwin":  # where an address space this small is refused, not enforced
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
     from jinja2 import TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 

@@ -107,5 +107,11 @@ def _words_by_first_token(encode: Encode) -> list[str]:
     words: dict[int, str] = {}
     for sentence in sentences():
         word = sentence.partition(" ")[0]
-        words.setdefault(encode(word)[0], word)
+        tokens = encode(word)
+        if tokens:
+            words.setdefault(tokens[0], word)
+    if not words:
+        raise MeasurementError(
+            "this tokenizer knows none of our words", "use a checkpoint with a whole tokenizer"
+        )
     return list(words.values())

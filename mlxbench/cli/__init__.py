@@ -7,13 +7,14 @@ Commands are imported when they are used, and heavy libraries inside them, so th
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 
 import click
 
 from mlxbench import __version__
-from mlxbench.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, MlxbenchError
+from mlxbench.errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, MlxbenchError
 
 COMMANDS = {
     "decode": "mlxbench.cli.timing",
@@ -51,10 +52,16 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and leave with its exit code: see `mlxbench.errors`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a measurement must not be lost to a "±"
+            stream.reconfigure(errors="replace")
     try:
         code = cli.main(standalone_mode=False)
     except MlxbenchError as error:
         _fail(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(EXIT_BAD_INPUT)
     except click.ClickException as error:
         _fail(_usage_message(error), EXIT_BAD_INPUT)
     except (click.Abort, KeyboardInterrupt):
@@ -62,6 +69,9 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output left: `mlxbench results list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         sys.exit(0)
+    except OSError as error:  # ours are translated where they happen: this is our own output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail(f"cannot write the output ({error.strerror}); what was measured is kept", EXIT_FAILED)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -6,6 +6,7 @@ model: its keys describe the simulated arm, and the task's and options' keys may
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -21,9 +22,17 @@ LARGEST_COUNT = 10_000_000
 
 
 def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= LARGEST_COUNT):
+    digits = text.isascii() and text.isdigit() and len(text) < 10
+    if not digits or not 0 < int(text) <= LARGEST_COUNT:
         raise ValueError(f"a whole number from 1 to {LARGEST_COUNT:,}")
     return int(text)
+
+
+def _generated(text: str) -> int:
+    count = _count(text)
+    if count < 2:
+        raise ValueError("2 or more: a single token has no gap to time")
+    return count
 
 
 def _depth(text: str) -> int:
@@ -45,7 +54,7 @@ def _kv_bits(text: str) -> int:
 
 TASK_KEYS: Mapping[str, Callable[[str], Any]] = {
     "prompt_tokens": _count,
-    "generation_tokens": _count,
+    "generation_tokens": _generated,
     "depth": _depth,
     "batch_size": _count,
     "mode": _one_of("pipelined", "stepped"),
@@ -86,10 +95,8 @@ def parse(text: str) -> Written:
     return Written(text, engine, model, values)
 
 
-def resolve_arm(
-    written: Written, task: Timed, options: Options, models: dict[str, ModelSpec]
-) -> Arm:
-    """The arm on top of the command's own task and options; its model is made or fetched."""
+def changed_task(written: Written, task: Timed) -> Timed:
+    """The command's own task with what the arm changes. Raises InputError for unknown keys."""
     if written.engine not in ("mlx", "sim"):
         raise InputError(f"no engine named {written.engine!r}", "use one of mlx, sim")
     allowed = [*TASK_KEYS, *OPTION_KEYS, *(sim.KEYS if written.engine == "sim" else TARGET_KEYS)]
@@ -98,20 +105,22 @@ def resolve_arm(
             raise InputError(
                 f"no key {key!r} in the arm {written.text!r}", f"use one of {', '.join(allowed)}"
             )
-    changed_task = replace(task, **_converted(written, TASK_KEYS))
-    changed_options = replace(options, **_converted(written, OPTION_KEYS))
-    return Arm(_target(written, models), changed_task, changed_options)
+    return replace(task, **_converted(written, TASK_KEYS))
 
 
-def refuse_unlike(arms: Sequence[Arm], varies: Sequence[str]) -> None:
+def resolve_arm(written: Written, task: Timed, models: dict[str, ModelSpec]) -> Arm:
+    """The arm with its own task; its model is made or fetched."""
+    options = Options(**_converted(written, OPTION_KEYS))
+    return Arm(_target(written, models), task, options)
+
+
+def refuse_unlike(tasks: Sequence[Timed], varies: Sequence[str]) -> None:
     """Raises InputError for a difference between tasks that was not declared."""
-    baseline = arms[0].task
-    assert isinstance(baseline, Timed)
     for field in fields(Timed):
         if field.name in varies:
             continue
-        for arm in arms[1:]:
-            ours, theirs = getattr(baseline, field.name), getattr(arm.task, field.name)
+        for task in tasks[1:]:
+            ours, theirs = getattr(tasks[0], field.name), getattr(task, field.name)
             if ours != theirs:
                 raise InputError(
                     f"the arms differ in {field.name}: {ours} and {theirs}",
@@ -142,4 +151,8 @@ def _target(written: Written, models: dict[str, ModelSpec]) -> Target:
         raise InputError(f"synthetic={synthetic} in {written.text!r}", "give yes or no")
     layers = _converted(written, {"layers": _count}).get("layers")
     target = resolve(Request(written.model, synthetic == "yes", layers), models)
-    return replace(target, python=values.get("python"))
+    return replace(target, python=_interpreter(values.get("python")))
+
+
+def _interpreter(path: str | None) -> str | None:
+    return path and os.path.expanduser(path)  # noqa: PTH111 - a bare name is looked up on PATH

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from mlxbench.cli.parameters import json_option, registry_option, store_option
+from mlxbench.cli.parameters import Real, json_option, registry_option, store_option
 
 VARIABLE = ("prompt_tokens", "generation_tokens", "depth", "batch_size", "mode")
 
@@ -62,7 +62,7 @@ VARIABLE = ("prompt_tokens", "generation_tokens", "depth", "batch_size", "mode")
 )
 @click.option(
     "--budget",
-    type=click.FloatRange(0, 86_400, min_open=True),
+    type=Real(0, 86_400, min_open=True),
     metavar="SECONDS",
     default=60.0,
     show_default=True,

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from mlxbench import lock, registry, stats
-from mlxbench.cli.arms import Written, parse, refuse_unlike, resolve_arm
+from mlxbench.cli.arms import Written, changed_task, parse, refuse_unlike, resolve_arm
 from mlxbench.cli.display import live_line
 from mlxbench.cli.interrupt import prompt_exit
 from mlxbench.cli.output import console, print_json
 from mlxbench.cli.parameters import store_path
 from mlxbench.cli.timing import command_line
+from mlxbench.errors import MeasurementError
 from mlxbench.measure.comparing import Design, Event, compare
 from mlxbench.measure.interleaving import Turn
-from mlxbench.records import Kind, Metric, Options, Target, Timed
+from mlxbench.records import Kind, Metric, Target, Timed
 from mlxbench.report import comparison
 from mlxbench.report.format import duration
 from mlxbench.report.safe import one_line
@@ -52,10 +53,11 @@ def compare_arms(
     task = Timed(kind, **settings)
     path = store_path(db)
     written = [parse(text) for text in texts]
+    tasks = [changed_task(one, task) for one in written]
+    refuse_unlike(tasks, varies)
     with _lock_for(written), Store.open(path) as store, prompt_exit(lambda: None):
         models = registry.load(models_file)
-        arms = [resolve_arm(one, task, Options(), models) for one in written]
-        refuse_unlike(arms, varies)
+        arms = [resolve_arm(one, own, models) for one, own in zip(written, tasks, strict=True)]
         with _following() as show:
             found = comparison.read(store, compare(arms, design, store, show))
         if plan:
@@ -99,7 +101,8 @@ def _print_plan(store: Store, found: comparison.Read, as_json: bool) -> None:
     """How long a comparison must be to see a difference, from the pilot's own variance."""
     effect = found.findings[0].effect
     if effect is None:
-        return
+        failure = found.comparison.sessions[0].failure or "it has too few usable pairs"
+        raise MeasurementError(f"the pilot failed ({failure})", "compare other arms")
     round_s = _round_s(store, found)
     rows = [
         (difference, stats.pairs_to_detect(effect.spread, difference))

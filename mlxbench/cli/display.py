@@ -26,7 +26,12 @@ LIVE = stderr.is_terminal
 @contextmanager
 def transfer(what: str) -> Iterator[Callable[[int, int], None]]:
     """A bar for bytes done of bytes in total; nothing is shown before the first byte."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), Remaining())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        Remaining(),
+    )
     with Progress(*columns, console=stderr, transient=True, disable=not LIVE) as progress:
         task = progress.add_task(one_line(what), total=None, visible=False)
         announced = False
@@ -44,7 +49,7 @@ def transfer(what: str) -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def live_line() -> Iterator[Callable[[str, bool], None]]:
     """A line of text that can be replaced; `milestone` lines are also printed into a log."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"))
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=stderr, transient=True, disable=not LIVE) as progress:
         task = progress.add_task("")
 

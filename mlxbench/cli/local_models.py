@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
 import json
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 
@@ -36,13 +36,20 @@ def _ollama_tags(models: Mapping[str, ModelSpec]) -> Iterator[LocalModel]:
             yield LocalModel(tag, "ollama", size, names.get(tag))
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Ollama never redirects; whatever does is not asked further."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
 def _ollama_answer() -> list[Mapping[str, object]]:
     """Ollama's list of tags; empty when it does not run or answers something else."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
     try:
         with direct.open(OLLAMA_TAGS, timeout=TIMEOUT_S) as answer:
             document = json.loads(answer.read(LARGEST_ANSWER))
-    except (OSError, ValueError, urllib.error.URLError):
+    except (OSError, ValueError, http.client.HTTPException):
         return []
     tags = document.get("models") if isinstance(document, dict) else None
     return [tag for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []

@@ -10,7 +10,7 @@ from mlxbench import lock, registry
 from mlxbench.cli.display import measuring
 from mlxbench.cli.interrupt import prompt_exit
 from mlxbench.cli.parameters import store_path
-from mlxbench.cli.targets import Request, resolve
+from mlxbench.cli.targets import Request, refuse_early, resolve
 from mlxbench.cli.timing_options import Settings
 from mlxbench.measure import Event, Plan, Session, Started, TrialEnded, measure
 from mlxbench.records import Arm, Failed, Target, TrialRecord
@@ -25,9 +25,15 @@ def measure_all(
     models = registry.load(settings.models_file)
     path = store_path(settings.db)
     latest = _Latest(path)
-    with lock.accelerator_lock(), Store.open(path) as store, prompt_exit(latest.abort):
-        requests = [Request(name, settings.synthetic, settings.layers) for name in settings.models]
+    requests = [
+        Request(name, settings.synthetic, settings.layers)
+        for name in dict.fromkeys(settings.models)
+    ]
+    for request in requests:
+        refuse_early(request, models, arms)
+    with Store.open(path) as store, prompt_exit(latest.abort):
         targets = [resolve(request, models) for request in requests]
+    with lock.accelerator_lock(), Store.open(path) as store, prompt_exit(latest.abort):
         plan = Plan(settings.trials, settings.warmup, settings.budget)
         with measuring() as show:
             session = Session(store, plan, settings.workload, command, _both(latest.follow, show))

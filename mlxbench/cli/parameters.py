@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +11,18 @@ import click
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 LARGEST_COUNT = 10_000_000
+
+
+class Real(click.FloatRange):
+    """A number in a range; not-a-number, which would pass every comparison, is refused."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        found = float(super().convert(value, param, ctx))
+        if math.isnan(found):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return found
 
 
 class Counts(click.ParamType[tuple[int, ...]]):

@@ -16,7 +16,7 @@ def results() -> None:
 
 @results.command("list")
 @click.option(
-    *("-n", "--limit"),
+    "--limit",
     type=click.IntRange(1, 1_000_000),
     metavar="N",
     default=20,
@@ -54,9 +54,12 @@ def show(run: str, db: Path | None, as_json: bool) -> None:
     """Show one result or comparison, with conditions. RUN may be the start of an id."""
     from mlxbench.cli.measuring import summaries
     from mlxbench.cli.output import console, print_json
+    from mlxbench.errors import InputError
     from mlxbench.report import comparison, document, terminal
     from mlxbench.store import Store
 
+    if not run.isprintable() or not run.isascii():
+        raise InputError(f"no run {run!r}", "run `mlxbench results list` to see them")
     with Store.open(store_path(db), create=False) as store:
         if store.comparison_ids(prefix=run):
             compared = comparison.read(store, run)

@@ -6,17 +6,18 @@ written to the cache, a repository is downloaded unless a snapshot of it is on t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlxbench import checkpoints, registry, synthetic
+from mlxbench import checkpoints, registry, roofline, synthetic
 from mlxbench.checkpoints import HubReference
 from mlxbench.cli.display import transfer
 from mlxbench.environment.mlx_device import collect_accelerator
 from mlxbench.errors import InputError
+from mlxbench.measure.memory import refuse_unless_it_fits
 from mlxbench.paths import cache_directory
-from mlxbench.records import Shape, Target
+from mlxbench.records import Arm, Shape, Target
 from mlxbench.registry import ModelSpec
 
 
@@ -41,6 +42,29 @@ def resolve(request: Request, models: dict[str, ModelSpec]) -> Target:
     if isinstance(place, HubReference):
         return _from_hub(place.name, place.repository, place.revision)
     return _from_directory(place)
+
+
+def refuse_early(
+    request: Request, models: dict[str, ModelSpec], arms: Callable[[Target], Sequence[Arm]]
+) -> None:
+    """Raises DoesNotFitError where the registry's shape tells, before anything is downloaded.
+
+    The files' own headers are asked again before each load.
+    """
+    spec = models.get(request.name)
+    if spec is None or spec.shape is None:
+        return
+    on_cpu = collect_accelerator().backend == "cpu"
+    made = spec.synthetic or request.synthetic or request.layers is not None
+    layers = request.layers or spec.shape.num_hidden_layers
+    shape = replace(spec.shape, num_hidden_layers=layers)
+    width = 4 if made and on_cpu else 2
+    weights = roofline.weight_bytes(shape, scale_bytes=width)
+    needed = max(
+        roofline.task_memory_bytes(shape, weights, arm.task, arm.options, width, not on_cpu)
+        for arm in arms(Target("mlx", spec.name, ""))
+    )
+    refuse_unless_it_fits(spec.name, needed)
 
 
 def make_synthetic(name: str, shape: Shape, layers: int | None) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from mlxbench.cli.parameters import Counts
+from mlxbench.cli.parameters import Counts, Real
 from mlxbench.cli.timing_options import Settings, timing_options
 from mlxbench.records import Arm, Kind, Options, Sampler, Target, Task, Timed
 from mlxbench.redact import redact
@@ -37,7 +37,7 @@ DECODE_OPTIONS = (
     ),
     click.option(
         "--temperature",
-        type=click.FloatRange(0, 10),
+        type=Real(0, 10),
         metavar="N",
         default=0.0,
         show_default=True,
@@ -45,7 +45,7 @@ DECODE_OPTIONS = (
     ),
     click.option(
         "--top-p",
-        type=click.FloatRange(0, 1, min_open=True),
+        type=Real(0, 1, min_open=True),
         metavar="N",
         default=1.0,
         show_default=True,

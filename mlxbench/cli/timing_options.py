@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from mlxbench.cli.parameters import Counts, Names, json_option, registry_option, store_option
+from mlxbench.cli.parameters import Counts, Names, Real, json_option, registry_option, store_option
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ HOW: tuple[Decorator, ...] = (
     ),
     click.option(
         "--budget",
-        type=click.FloatRange(0, 86_400, min_open=True),
+        type=Real(0, 86_400, min_open=True),
         metavar="SECONDS",
         default=60.0,
         show_default=True,

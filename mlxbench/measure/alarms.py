@@ -35,7 +35,8 @@ def _drift(comparison: Comparison, trials_of: TrialsOf) -> Notice | None:
         if trend and trend.alarming:
             return Notice(
                 "drift",
-                f"the pace changed by {trend.change:+.1%} from the first trial to the last",
+                f"an arm's time changed by {trend.change:+.1%} from its first to its last trial "
+                f"(95 %: {trend.low:+.1%} to {trend.high:+.1%}; {trend.n} trials)",
                 "the pairs allow for it, but single rates do not: cool down and measure again",
             )
     return None

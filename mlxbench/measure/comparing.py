@@ -24,7 +24,7 @@ from mlxbench.measure.findings import findings, measured_trials, winner
 from mlxbench.measure.gating import Gate
 from mlxbench.measure.interleaving import Interleaved, Turn
 from mlxbench.measure.memory import needed_bytes, refuse_unless_it_fits, usable_bytes
-from mlxbench.measure.opening import Opened, opened
+from mlxbench.measure.opening import Opened, environment_of, opened
 from mlxbench.measure.pairs import effect
 from mlxbench.measure.recording import recorded, utc_now
 from mlxbench.measure.rounds import round_orders
@@ -83,19 +83,22 @@ def compare(
         design = replace(design, sessions=max(design.sessions, FEWEST_ALTERNATIONS))
     comparison = _begin(everyone, design, alternating)
     store.add_comparison(comparison)
+    if alternating:  # each arm has a session's rounds to itself
+        design = replace(design, budget_s=design.budget_s / len(everyone))
     bench = _Bench(store, design, Gate(design.strict), on_event)
     status: RunStatus = "aborted"
     try:
         for number in range(design.sessions):
             run_session = _alternate if alternating else _session
             run_session(bench, everyone, number)
-        comparison = replace(comparison, sessions=tuple(bench.sessions))
+            comparison = replace(comparison, sessions=tuple(bench.sessions))
+            store.update_comparison(comparison)
         if len(arms) > 2:
             comparison = _confirmed(bench, comparison, everyone)
         failed = all(session.failure for session in comparison.sessions)
         status = "failed" if failed else "done"
     finally:
-        sessions = comparison.sessions or tuple(bench.sessions)
+        sessions = tuple(bench.sessions[: design.sessions])  # without an unfinished confirmation
         notices = bench.gate.notices()
         store.update_comparison(
             replace(comparison, status=status, sessions=sessions, notices=notices)
@@ -136,14 +139,16 @@ def _session(bench: _Bench, arms: Sequence[Arm], number: int, confirming: bool =
     lanes: Interleaved | None = None
     failure: str | None = "interrupted"
     try:
+        bench.gate.before(environment_of(arms[0].target))
         with opened(arms, fresh, bench.on_event) as targets:
             lanes = _lanes(bench, arms, targets, number)
-            try:
-                failure = _measure(bench, lanes, targets, number, confirming)
-            finally:
-                lanes.finish("done" if failure is None else "failed")
+            failure = _measure_and_finish(bench, lanes, targets, number, confirming)
     except MeasurementError as error:
         failure = str(error)
+    except KeyboardInterrupt:
+        if not fresh:  # nobody has seen a result, so what there is may be looked at, once
+            failure = None
+        raise
     finally:
         bench.sessions.append(
             ComparedSession(
@@ -162,6 +167,26 @@ def _lanes(
     return Interleaved(bench.store, arms, targets, bench.design.command, first_seed, bench.on_event)
 
 
+def _measure_and_finish(
+    bench: _Bench,
+    lanes: Interleaved,
+    targets: Mapping[Target, Opened],
+    number: int,
+    confirming: bool,
+) -> str | None:
+    """`_measure`, with the runs closed in the store however it ends."""
+    status: RunStatus = "failed"
+    try:
+        failure = _measure(bench, lanes, targets, number, confirming)
+        status = "failed" if failure else "done"
+        return failure
+    except KeyboardInterrupt:
+        status = "aborted"
+        raise
+    finally:
+        lanes.finish(status)
+
+
 def _measure(
     bench: _Bench,
     lanes: Interleaved,
@@ -171,7 +196,6 @@ def _measure(
 ) -> str | None:
     """Warm up and run the planned rounds; returns why the session is of no use, if it is not."""
     machine = next(iter(targets.values())).environment
-    bench.gate.before(machine)
     budget_s = bench.design.budget_s / bench.design.sessions
     lanes.warm_up(budget_s)
     if failure := lanes.hopeless():
@@ -205,7 +229,7 @@ def _affordable(bench: _Bench, round_s: float, budget_s: float, fewest: int) -> 
     if bench.design.pairs is not None:
         return max(bench.design.pairs, fewest)
     rounds = int(budget_s / round_s) // PAIRS_PER_BLOCK * PAIRS_PER_BLOCK if round_s > 0 else fewest
-    if rounds < fewest:
+    if rounds < FIRST_LOOK:
         bench.gate.add(_SMALL_BUDGET)
     return max(rounds, fewest)
 
@@ -231,7 +255,8 @@ def _alternate(bench: _Bench, arms: Sequence[Arm], number: int) -> None:
 
 def _confirmed(bench: _Bench, comparison: Comparison, arms: Sequence[Arm]) -> Comparison:
     """The comparison with its winner measured again, on fresh pairs against the first arm."""
-    best = winner(findings(comparison, measured_trials(bench.store)))
+    real = len(comparison.arms) - comparison.null
+    best = winner(findings(comparison, measured_trials(bench.store))[: real - 1])
     if best is None or comparison.alternating:
         return comparison
     _session(bench, [arms[0], arms[best]], bench.design.sessions, confirming=True)

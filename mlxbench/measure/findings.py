@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from mlxbench import stats
 from mlxbench.measure.pairs import effect, seconds
@@ -33,6 +34,7 @@ class Finding:
 def measured_trials(store: Store) -> TrialsOf:
     """The measured trials of a run, failed ones included, from the store."""
 
+    @cache
     def trials(run_id: str) -> Sequence[Trial]:
         records = store.run(run_id).trials
         return [record.trial for record in records if record.phase == "measured"]

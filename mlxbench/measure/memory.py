@@ -32,8 +32,8 @@ def refuse_unless_it_fits(name: str, needed: int | None) -> None:
     if needed is None or usable is None or fits(needed, usable):
         return
     raise DoesNotFitError(
-        f"{name} needs about {needed / GIB:.1f} GiB (weights, KV cache and 10 % headroom) and "
-        f"{usable / GIB:.1f} GiB are usable",
-        "close other programs, choose a smaller model, or lower --depth, --prompt-tokens, "
-        "--batch-size or --kv-bits",
+        f"{name} needs about {needed / GIB:.1f} GiB (weights, KV cache, activations and 10 % "
+        f"headroom) and {usable / GIB:.1f} GiB are usable",
+        "close other programs, choose a smaller model, lower --depth, --prompt-tokens, "
+        "--prefill-step-size or --batch-size, or quantise the KV cache with --kv-bits 8",
     )

@@ -27,6 +27,13 @@ def _not_steady(progress: Progress) -> Notice | None:
     """Only a warm-up that was free to go on can be said to have failed to settle."""
     if not progress.warm or progress.plan.warmup is not None or progress.settled():
         return None
+    if len(progress.warm) <= stats.STEADY_WINDOW:
+        return Notice(
+            "short-warmup",
+            f"the budget had room for {len(progress.warm)} warm-up trials, too few to tell "
+            "whether the pace was steady",
+            "raise --budget, or lower --generation-tokens",
+        )
     return Notice(
         "not-steady",
         f"trials still drifted by more than {stats.STEADY_TOLERANCE:.1%} after "

@@ -52,8 +52,9 @@ def environment_of(target: Target) -> Environment:
 
 
 def _open_here(target: Target) -> Opened:
+    before = environment_of(target)  # loading is itself a load on the machine
     loaded, load_s = engines.timed_open(target)
-    return Opened(loaded, load_s, environment_of(target))
+    return Opened(loaded, load_s, before)
 
 
 def _open_in(worker: Worker, target: Target) -> Opened:

@@ -15,7 +15,7 @@ from mlxbench.stats import Effect, Order
 
 
 def seconds(trial: Trial, metric: Metric) -> float | None:
-    """What `metric` compares, in seconds: smaller is faster. `None` for a failed trial.
+    """What `metric` compares, in seconds: smaller is faster. `None` where a trial has none.
 
     decode: mean seconds per token after the first. median-gap: the median arrival gap between
     tokens (in pipelined mode no latency). prefill, ttft: seconds to the first token.
@@ -25,6 +25,8 @@ def seconds(trial: Trial, metric: Metric) -> float | None:
     if metric in ("prefill", "ttft"):
         return trial.stamps[0]
     gaps = [later - earlier for earlier, later in zip(trial.stamps, trial.stamps[1:], strict=False)]
+    if not gaps:
+        return None
     return statistics.median(gaps) if metric == "median-gap" else sum(gaps) / len(gaps)
 
 

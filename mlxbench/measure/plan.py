@@ -49,9 +49,11 @@ class Progress:
     latest_s: float = 0.0
 
     def add(self, trial: Trial, phase: Phase, spent_s: float) -> None:
+        # The first trial also fills the context, which the following ones find filled.
+        first = self.spent_s == 0.0 and trial.duration_s is not None
+        self.latest_s = trial.duration_s if first and trial.duration_s else spent_s - self.spent_s
         self.spent_s = spent_s
         if isinstance(trial, Completed):
-            self.latest_s = trial.duration_s
             (self.warm if phase == "warmup" else self.measured).append(pace(trial))
         else:
             self.failures += 1
@@ -73,7 +75,7 @@ class Progress:
             return False
         if len(self.warm) >= WARMUP_CAP or self.settled():
             return False
-        if not self.warm or self.plan.trials is not None:
+        if not self.warm:
             return True
         return self.spent_s + self.latest_s <= WARMUP_SHARE * self.plan.budget_s
 
@@ -84,6 +86,8 @@ class Progress:
     def done(self) -> bool:
         if self.plan.trials is not None:
             return len(self.measured) >= self.plan.trials
+        if not self.measured:  # one trial at least: even that is a result
+            return False
         return self.precise() or self.spent_s + self.latest_s > self.plan.budget_s
 
     def precise(self) -> bool:
@@ -98,12 +102,12 @@ class Progress:
         return self.failures > FAILURES_TOLERATED and self.failures > FAILURE_SHARE * trials
 
     def remaining_s(self) -> float:
-        """An upper estimate of the time left."""
+        """An upper estimate of the time left, were every trial as long as the latest."""
         if self.plan.trials is None:
             return max(0.0, self.plan.budget_s - self.spent_s)
-        warmup = 1 if self.plan.warmup is None else self.plan.warmup
-        left = max(0, warmup - len(self.warm)) + self.plan.trials - len(self.measured)
-        return left * self.latest_s
+        warmup = WARMUP_CAP if self.plan.warmup is None else self.plan.warmup
+        left = warmup - len(self.warm) if self.warming() else 0
+        return (left + self.plan.trials - len(self.measured)) * self.latest_s
 
 
 def estimate(paces: Sequence[float]) -> stats.Estimate | None:

@@ -7,10 +7,10 @@ other versions of mlx. A worker that dies is a MeasurementError that says how.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,20 +21,39 @@ from mlxbench.records import Checkpoint, Environment, Options, Target, Task, Tri
 
 END_WITHIN_S = 5
 
+# What the worker's interpreter runs. It gets this very mlxbench, whatever it has installed itself,
+# and nothing else of ours: with our whole library path it would load our mlx instead of its own.
+START = """
+import importlib.util, json, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+folder = sys.argv[1]
+spec = importlib.util.spec_from_file_location(
+    "mlxbench", folder + "/__init__.py", submodule_search_locations=[folder])
+sys.modules["mlxbench"] = importlib.util.module_from_spec(spec)
+try:
+    spec.loader.exec_module(sys.modules["mlxbench"])
+    from mlxbench.measure.worker import main
+except (ImportError, SyntaxError) as error:
+    print(json.dumps({
+        "problem": sys.executable + " cannot run mlxbench: " + str(error),
+        "advice": "install what mlxbench needs there, or give python= another interpreter"}))
+else:
+    main()
+"""
+
 
 class Worker:
     """A worker process, as a context manager."""
 
     def __init__(self, python: str | None) -> None:
-        # Another interpreter runs this very mlxbench, whatever it has installed itself.
-        path = os.pathsep.join([_source(), *filter(None, [os.environ.get("PYTHONPATH")])])
+        folder = str(Path(mlxbench.__file__).parent)
         try:
             self._process = subprocess.Popen(
-                [python or sys.executable, "-m", "mlxbench.measure.worker"],
+                [python or sys.executable, "-c", START, folder],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                text=True,
-                env={**os.environ, "PYTHONPATH": path},
+                encoding="utf-8",
+                errors="replace",
             )
         except OSError as error:
             raise InputError(
@@ -49,7 +68,8 @@ class Worker:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with self._process:
-            self._process.stdin.close()
+            with suppress(BrokenPipeError):  # what a dead worker did not read is still buffered
+                self._process.stdin.close()
             try:
                 self._process.wait(END_WITHIN_S)
             except subprocess.TimeoutExpired:
@@ -63,17 +83,15 @@ class Worker:
         """The answer to one request."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        try:
+        with suppress(BrokenPipeError):  # it may have said why it ended
             self._process.stdin.write(wire.to_line(request))
             self._process.stdin.flush()
-            answer = self._process.stdout.readline()
-        except BrokenPipeError:
-            answer = ""
+        answer = self._process.stdout.readline()
         if not answer:
             raise MeasurementError(
                 f"the worker process {self._ending()}", "see its last words above"
             )
-        found: dict[str, Any] = json.loads(answer)
+        found = _parsed(answer)
         if "problem" in found:
             raise MeasurementError(found["problem"], found["advice"])
         return found
@@ -114,5 +132,14 @@ class RemoteLoaded:
         """Nothing: what the worker holds is freed when it ends."""
 
 
-def _source() -> str:
-    return str(Path(mlxbench.__file__).parent.parent)
+def _parsed(answer: str) -> dict[str, Any]:
+    try:
+        found = json.loads(answer)
+    except json.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise MeasurementError(
+            f"the worker process answered {answer[:40].strip()!r}",
+            "give python= a Python interpreter",
+        )
+    return found

@@ -76,8 +76,9 @@ def measure(arms: Sequence[Arm], session: Session) -> list[str]:
     run_ids: list[str] = []
     for target, group in grouped:
         session.on_event(Loading(target, predicted[target]))
+        before = environment_of(target)  # loading is itself a load on the machine
         loaded, load_s = engines.timed_open(target)
-        opened = Opened(loaded, load_s, environment_of(target))
+        opened = Opened(loaded, load_s, before)
         try:
             run_ids += [_measure_arm(opened, arm, predicted[target], session) for arm in group]
         finally:

@@ -2,7 +2,7 @@
 
 It reads one JSON request a line from stdin and answers each with one line on what was its stdout;
 whatever libraries print goes to stderr. It ends when stdin does, so it never outlives the
-measurement, and it leaves Ctrl-C to it.
+measurement. Ctrl-C is left to that one: see `remote.START`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import signal
 import sys
 import threading
 from typing import IO, Any
@@ -26,7 +25,6 @@ Message = dict[str, Any]
 
 def main() -> None:
     """Answer requests until stdin ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     opened: list[Loaded] = []
@@ -73,7 +71,3 @@ def _open(request: Message, opened: list[Loaded]) -> Message:
         "checkpoint": loaded.checkpoint,
         "environment": environment_of(target),
     }
-
-
-if __name__ == "__main__":
-    main()

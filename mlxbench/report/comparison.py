@@ -150,8 +150,11 @@ def sentence(comparison: Comparison, finding: Finding) -> str:
         return f"{name} is {size} {verdict.word} than {first} (95 %: {bounds}; {pairs}){small}"
     if verdict.word == "equivalent":
         return f"{name} and {first} are equally fast within 1 % (95 %: {bounds}; {pairs})"
+    # Only Holm's adjustment says "inconclusive" of an interval that excludes 1.
+    excludes = ratio.low is not None and ratio.high is not None and not ratio.low <= 1 <= ratio.high
+    among = f" among this many arms (adjusted p = {finding.adjusted_p:.2f})" if excludes else ""
     return (
-        f"{name} against {first}: no difference shown (95 %: {bounds}; {pairs}); "
+        f"{name} against {first}: no difference shown{among} (95 %: {bounds}; {pairs}); "
         f"one of {verdict.detectable:.1%} would have been found 4 times in 5"
     )
 

@@ -42,6 +42,7 @@ def _markdown_cells(row: ResultRow) -> tuple[str, ...]:
     name = "prefill_tps" if row.test.startswith("pp") else "decode_tps"
     value, low, high = (getattr(row, name + end) for end in ("", "_low", "_high"))
     model = row.model + (" (synthetic)" if row.synthetic else "")
+    model += "" if row.status == "done" else f" ({row.status})"
     cells = (
         *(model, row.test, rate(value), interval(low, high), str(row.n)),
         *(row.accelerator or row.cpu or "", row.mlx or "", row.mlx_lm or "", row.run_id),

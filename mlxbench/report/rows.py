@@ -113,10 +113,15 @@ def row(summary: Summary) -> ResultRow:
 
 
 def latest(rows: list[ResultRow]) -> list[ResultRow]:
-    """The newest of each model × workload × settings × machine; `rows` come newest first."""
+    """The newest of each model × workload × settings × machine; `rows` come newest first.
+
+    Where one of them was measured to the end, that is: one broken off later does not replace it.
+    """
     kept: dict[tuple[Any, ...], ResultRow] = {}
     for candidate in rows:
-        kept.setdefault(tuple(getattr(candidate, name) for name in SETTINGS), candidate)
+        key = tuple(getattr(candidate, name) for name in SETTINGS)
+        if key not in kept or (candidate.status == "done" and kept[key].status != "done"):
+            kept[key] = candidate
     return list(kept.values())
 
 

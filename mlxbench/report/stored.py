@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from rich.text import Text
@@ -11,7 +11,7 @@ from rich.text import Text
 from mlxbench import stats
 from mlxbench.errors import InputError
 from mlxbench.measure.pairs import seconds
-from mlxbench.records import SCHEMA_VERSION, Metric, Run
+from mlxbench.records import SCHEMA_VERSION, Metric, Run, Task, Timed
 from mlxbench.report.terminal import model_name, text
 from mlxbench.stats import ONLY_LOOK, Verdict
 from mlxbench.stats.unpaired import unpaired_effect
@@ -34,11 +34,12 @@ class Stored:
 
 def refuse_unlike(a: Run, b: Run, force: bool) -> None:
     """Raises InputError for different tasks, and without `force` for other machines or versions."""
-    if a.arm.task != b.arm.task:
-        raise InputError(
-            f"{a.run_id} and {b.run_id} did different things: {a.arm.task} and {b.arm.task}",
-            "compare runs of the same test",
-        )
+    for name, ours, theirs in _tasks(a, b):
+        if ours != theirs:
+            raise InputError(
+                f"{a.run_id} and {b.run_id} differ in {name}: {ours} and {theirs}",
+                "compare runs of the same test",
+            )
     for name, ours, theirs in _circumstances(a, b):
         if ours != theirs and not force:
             raise InputError(
@@ -49,6 +50,12 @@ def refuse_unlike(a: Run, b: Run, force: bool) -> None:
 
 def compare(a: Run, b: Run, metric: Metric) -> Stored:
     """The verdict about `b`. Raises InputError when either has too few trials."""
+    kind = "prefill" if metric in ("prefill", "ttft") else "decode"
+    if _kind(a.arm.task) != kind:
+        raise InputError(
+            f"{a.run_id} measured {_kind(a.arm.task)}, which says nothing of {metric}",
+            "give --metric what the runs measured",
+        )
     paces = tuple(_paces(run, metric) for run in (a, b))
     effect = unpaired_effect(paces[0], paces[1])
     if effect is None:
@@ -96,6 +103,16 @@ def report(found: Stored) -> Iterator[Text]:
 def _paces(run: Run, metric: Metric) -> list[float]:
     measured = [record.trial for record in run.trials if record.phase == "measured"]
     return [value for trial in measured if (value := seconds(trial, metric)) is not None]
+
+
+def _tasks(a: Run, b: Run) -> Iterator[tuple[str, object, object]]:
+    yield "kind", _kind(a.arm.task), _kind(b.arm.task)
+    for field in fields(a.arm.task):
+        yield field.name, getattr(a.arm.task, field.name), getattr(b.arm.task, field.name)
+
+
+def _kind(task: Task) -> str:
+    return task.kind if isinstance(task, Timed) else "chat"
 
 
 def _circumstances(a: Run, b: Run) -> Iterator[tuple[str, object, object]]:

@@ -49,8 +49,8 @@ class Summary:
 def summarise(run: Run, facts: TrialFacts) -> Summary:
     """The estimates of `run` from the facts of its measured trials."""
     good = [status == "completed" for status in facts.status]
-    if not any(good):
-        return Summary(run, trials=0, failures=len(good))
+    if not any(good) or run.status == "failed":  # more than a fifth failed: such an arm has no rate
+        return Summary(run, trials=sum(good), failures=len(good) - sum(good))
     first, last = _kept(facts.t_first, good), _kept(facts.t_last, good)
     batch, steps = _kept(facts.batch_size, good), _kept(facts.stamp_count, good)
     prompt = _kept(facts.prompt_tokens, good)

@@ -30,9 +30,11 @@ def text(value: str) -> Text:
 
 
 def model_name(run: Run) -> str:
-    """The model's name, marked wherever its weights are random."""
+    """The model's name, marked where its weights are random or the run was not completed."""
     target = run.arm.target
-    return f"{target.model} (synthetic)" if target.synthetic else target.model
+    marks = ["synthetic"] if target.synthetic else []
+    marks += [run.status] if run.status != "done" else []
+    return f"{target.model} ({', '.join(marks)})" if marks else target.model
 
 
 def decode_table(summaries: Sequence[Summary]) -> Table:
@@ -118,13 +120,13 @@ def _test(run: Run) -> str:
 
 
 def _context(summary: Summary) -> str:
-    """First and last context length at which a token of the rate was decoded."""
+    """How many tokens lay before the first and the last token that the rate counts."""
     task = summary.run.arm.task
     depth = task.depth if isinstance(task, Timed) else 0
     if summary.prompt_tokens is None or summary.generated_tokens is None:
         return MISSING
     begin = depth + summary.prompt_tokens
-    return f"{begin}–{begin + summary.generated_tokens}"
+    return f"{begin + 1}–{begin + summary.generated_tokens - 1}"
 
 
 def _estimate(summary: Summary, name: str) -> tuple[str, str, str]:
@@ -144,7 +146,7 @@ def results_table(summaries: Sequence[Summary]) -> Table:
         target, found = summary.run.arm.target, getattr(summary, headline(summary.run))
         made.add_row(
             summary.run.run_id,
-            text(target.model + ("*" if target.synthetic else "")),
+            text(target.model + ("*" if target.synthetic else "") + _unfinished(summary.run)),
             text(_test(summary.run)),
             rate(found.value if found else None),
             half_width(found.relative_half_width) if found else summary.run.status,
@@ -155,6 +157,10 @@ def results_table(summaries: Sequence[Summary]) -> Table:
         made.caption = "* synthetic: random weights of the model's exact shape"
         made.caption_justify = "left"
     return made
+
+
+def _unfinished(run: Run) -> str:
+    return "" if run.status == "done" else f" ({run.status})"
 
 
 def headline(run: Run) -> str:
@@ -206,9 +212,10 @@ def trials_table(run: Run) -> Table:
             made.add_row(str(record.sequence), record.phase, why, MISSING, MISSING, MISSING)
             continue
         first, last = trial.stamps[0], trial.stamps[-1]
-        value = trial.batch_size * trial.prompt_tokens / first
+        value: float | None = trial.batch_size * trial.prompt_tokens / first
         if headline(run) == "decode_tps":
-            value = trial.batch_size * (len(trial.stamps) - 1) / (last - first)
+            steps = trial.batch_size * (len(trial.stamps) - 1)
+            value = steps / (last - first) if steps else None
         whole = milliseconds(first) if not _cached_prompt(run) else MISSING
         peak = memory(trial.peak_memory_bytes)
         made.add_row(

@@ -12,6 +12,7 @@
 from mlxbench.stats.blocks import PAIRS_PER_BLOCK, Order, abba_orders
 from mlxbench.stats.estimates import (
     STEADY_TOLERANCE,
+    STEADY_WINDOW,
     STOPPING_LEVEL,
     Estimate,
     bandwidth_utilisation,
@@ -43,6 +44,7 @@ __all__ = [
     "PAIRS_PER_BLOCK",
     "PRACTICAL_DIFFERENCE",
     "STEADY_TOLERANCE",
+    "STEADY_WINDOW",
     "STOPPING_LEVEL",
     "Contrast",
     "Effect",

@@ -75,16 +75,16 @@ def test_results_list_shows_the_newest_first(mlxbench: Invoke, measured: str) ->
     assert max(map(len, out.splitlines())) <= 80
     tests = [line.split()[2] for line in out.splitlines() if line.startswith("20")]
     assert tests == ["pp20", "tg4", "tg4"]
-    newest = json.loads(mlxbench("results", "list", "-n", "1", "--json", "--db", measured).out)
+    newest = json.loads(mlxbench("results", "list", "--limit", "1", "--json", "--db", measured).out)
     assert [r["workload"]["kind"] for r in newest["results"]] == ["prefill"]
 
 
 def test_results_show_takes_the_start_of_an_id_and_lists_every_trial(
     mlxbench: Invoke, measured: str
 ) -> None:
-    (result,) = json.loads(mlxbench("results", "list", "-n", "1", "--json", "--db", measured).out)[
-        "results"
-    ]
+    (result,) = json.loads(
+        mlxbench("results", "list", "--limit", "1", "--json", "--db", measured).out
+    )["results"]
     shown = mlxbench("results", "show", result["run_id"], "--db", measured)
     assert shown.code == 0
     assert max(map(len, shown.out.splitlines())) <= 80

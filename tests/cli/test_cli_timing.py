@@ -93,7 +93,7 @@ def test_a_person_sees_a_table_of_80_columns_with_interval_n_and_conditions(
     for expected in (
         "tiny-moe (synthetic)",
         "tg6",
-        "20–26",
+        "21–25",
         "95 % interval",
         "bits/weight",
         "mlx ",

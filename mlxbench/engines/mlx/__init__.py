@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import mlx.core as mx
+
 from mlxbench import chat, checkpoints, roofline
 from mlxbench.engines.mlx import load, trials
 from mlxbench.engines.mlx.context import Context
@@ -19,7 +21,6 @@ from mlxbench.records import (
     Generate,
     Message,
     Options,
-    Shape,
     Target,
     Task,
     Timed,
@@ -34,8 +35,12 @@ def predict_memory(target: Target, arms: Sequence[Arm]) -> int | None:
     weights = _inspect(target).weight_bytes
     if shape is None or weights is None:
         return None
-    cache_bytes = 4 if config.get("torch_dtype") == "float32" else 2
-    return max(_arm_memory(arm, shape, weights, cache_bytes) for arm in arms)
+    value_bytes = 4 if config.get("torch_dtype") == "float32" else 2
+    fused = mx.default_device() != mx.cpu
+    return max(
+        roofline.task_memory_bytes(shape, weights, arm.task, arm.options, value_bytes, fused)
+        for arm in arms
+    )
 
 
 def open(target: Target) -> MlxLoaded:  # noqa: A001 - the name that the Engine protocol gives it
@@ -105,19 +110,6 @@ def _inspect(target: Target) -> Checkpoint:
     return checkpoints.inspect(
         Path(target.location), target.model, target.source, target.repository, target.revision
     )
-
-
-def _arm_memory(arm: Arm, shape: Shape, weights: int, cache_bytes: int) -> int:
-    task, options = arm.task, arm.options
-    if isinstance(task, Generate):
-        tokens, batch_size = task.token_budget, 1
-    else:
-        tokens = task.depth + task.prompt_tokens + task.generation_tokens
-        batch_size = task.batch_size
-    per_token = roofline.kv_bytes_per_token(
-        shape, kv_bits=options.kv_bits, kv_group_size=options.kv_group_size, cache_bytes=cache_bytes
-    )
-    return roofline.predicted_memory_bytes(weights, per_token, tokens, batch_size)
 
 
 def _failed(error: BaseException) -> Failed:

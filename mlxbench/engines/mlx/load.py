@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
+from mlx_lm.generate import generation_stream
 from mlx_lm.utils import load_model
 
 from mlxbench.errors import CheckpointError, MeasurementError
@@ -58,7 +59,7 @@ def wired_limit() -> Iterator[None]:
     try:
         yield
     finally:
-        mx.synchronize()
+        mx.synchronize(generation_stream)
         mx.set_wired_limit(before)
 
 

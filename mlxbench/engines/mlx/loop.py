@@ -32,7 +32,9 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.generate import generation_stream
 
-CLEAR_CACHE_EVERY = 256  # tokens; mlx-lm's habit, and part of what its users pay
+# Tokens; mlx-lm's habit, and part of what its users pay. Not at token 0, where only a short trial
+# would feel it: the prefill has just cleared the cache.
+CLEAR_CACHE_EVERY = 256
 
 Sample = Callable[[mx.array], mx.array]
 
@@ -125,7 +127,7 @@ def _generate(
             following, logits = step(current[:, None])
         elif index == 0:
             mx.async_eval(following)
-        if index % CLEAR_CACHE_EVERY == 0:
+        if index > 0 and index % CLEAR_CACHE_EVERY == 0:
             mx.clear_cache()
         current = following
     return stamps, tokens, logits

@@ -21,7 +21,7 @@ class Tokenizer:
             raise CheckpointError(f"{directory} has no tokenizer.json", "pull the checkpoint again")
         try:
             self._tokenizer = tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8"))
-        except ValueError as error:  # the library wraps every fault of the file in a ValueError
+        except (OSError, ValueError) as error:  # the library makes every fault a ValueError
             raise CheckpointError(
                 f"{path} is not a tokenizer ({error})", "pull the checkpoint again"
             ) from error
@@ -40,7 +40,7 @@ def read_json(path: Path) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not JSON ({error})", "pull it again") from error
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} is not a JSON object", "pull the checkpoint again")

@@ -58,7 +58,9 @@ def run_timed(
             sample=sample_function(task.sampler),
         ),
     )
-    return _checked(result, task.batch_size, task.prompt_tokens, synthetic)
+    whole_prompt = task.kind == "prefill"
+    native = _native(result, task.batch_size, task.prompt_tokens if whole_prompt else None)
+    return _checked(result, task.batch_size, task.prompt_tokens, native, synthetic)
 
 
 def run_generate(
@@ -88,7 +90,8 @@ def run_generate(
     stopped = result.tokens[-1][0] in tokenizer.stop_tokens
     reply = [row[0] for row in result.tokens]
     text = tokenizer.decode(reply[:-1] if stopped else reply)
-    return _checked(result, 1, len(ids), synthetic, text=text, stopped=stopped)
+    native = _native(result, 1, len(ids))
+    return _checked(result, 1, len(ids), native, synthetic, text=text, stopped=stopped)
 
 
 def _prompts(tokenizer: Tokenizer, batch_size: int, length: int, seed: int) -> mx.array:
@@ -106,6 +109,7 @@ def _checked(
     result: loop.Result,
     batch_size: int,
     prompt_tokens: int,
+    native: dict[str, float],
     synthetic: bool,
     text: str | None = None,
     stopped: bool = False,
@@ -132,7 +136,7 @@ def _checked(
         peak_memory_bytes=mx.get_peak_memory(),
         tokens=tokens,
         text=text,
-        native=_native(result, batch_size, prompt_tokens),
+        native=native,
         notices=notices,
     )
 
@@ -146,14 +150,14 @@ def _collapsed(sequences: tuple[tuple[int, ...], ...]) -> str | None:
     return None
 
 
-def _native(result: loop.Result, batch_size: int, prompt_tokens: int) -> dict[str, float]:
+def _native(result: loop.Result, batch_size: int, prompt_tokens: int | None) -> dict[str, float]:
     """What mlx-lm would print for the same stamps (`mlx_lm.generate.stream_generate`).
 
     Its generation rate divides N tokens by the N-1 intervals between them; its prompt rate is the
-    prompt over the time to the first token, which a decode trial, whose prompt is cached, has not.
+    prompt over the time to the first token; `prompt_tokens` is `None` where the prompt was cached.
     """
     first, last = result.stamps[0], result.stamps[-1]
-    native = {"prefill_tps": batch_size * prompt_tokens / first}
+    native = {} if prompt_tokens is None else {"prefill_tps": batch_size * prompt_tokens / first}
     if last > first:
         native["decode_tps"] = batch_size * len(result.stamps) / (last - first)
     return native
