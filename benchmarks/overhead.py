@@ -65,7 +65,7 @@ def harness_rate(loaded: MlxLoaded, n: int, seed: int) -> float:
 
 
 class Nothing:
-    """A model whose step costs the device next to nothing, so that only the loop around it counts."""
+    """A model whose step costs next to nothing, so that only the loop around it counts."""
 
     layers: tuple[()] = ()
 

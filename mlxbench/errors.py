@@ -53,10 +53,6 @@ class MeasurementError(MlxbenchError):
     """An engine could not be opened, or a measurement gave no usable trial."""
 
 
-class CheckFailedError(MlxbenchError):
-    """A check that the user asked for found something wrong."""
-
-
 class StoreError(MlxbenchError):
     """The result store cannot be read or written."""
 

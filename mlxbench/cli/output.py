@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 from rich.console import Console
 
 from mlxbench.cli.display import stderr
-from mlxbench.records import Kind
+from mlxbench.records import SCHEMA_VERSION, Kind
 from mlxbench.report import document, terminal
 from mlxbench.report.summary import Summary
 
@@ -20,9 +20,10 @@ def console() -> Console:
     return Console(highlight=False, markup=False)
 
 
-def print_json(value: Any) -> None:
-    """One JSON document; NaN cannot get this far, and would stop here."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON document with its schema version; NaN cannot get this far, and would stop here."""
+    versioned = {"schema_version": SCHEMA_VERSION, **value}
+    click.echo(json.dumps(versioned, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def print_results(summaries: Sequence[Summary], kind: Kind, as_json: bool) -> None:

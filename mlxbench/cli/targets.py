@@ -40,7 +40,7 @@ def resolve(request: Request, models: dict[str, ModelSpec]) -> Target:
         return _named(request, registry.find(models, request.name))
     place = checkpoints.parse_reference(request.name)
     if isinstance(place, HubReference):
-        return _from_hub(place.name, place.repository, place.revision)
+        return _from_hub(place.name, place)
     return _from_directory(place)
 
 
@@ -99,28 +99,26 @@ def _named(request: Request, spec: ModelSpec) -> Target:
             f"{spec.name} names no repository in {spec.origin}",
             "add `repository = …` there, or measure random weights with --synthetic",
         )
-    return _from_hub(spec.name, spec.repository, spec.revision)
+    return _from_hub(spec.name, HubReference(spec.repository, spec.revision))
 
 
-def _from_hub(name: str, repository: str, revision: str | None) -> Target:
-    snapshot = checkpoints.cached(repository, revision)
-    if snapshot is None:
-        with transfer(f"downloading {repository}") as progress:
-            snapshot = checkpoints.pull(repository, revision, progress)
+def _from_hub(name: str, place: HubReference) -> Target:
+    with transfer(f"downloading {place.repository}") as progress:
+        checkpoint = checkpoints.resolve(place.name, progress)
     return Target(
         "mlx",
         name,
-        str(snapshot.directory),
+        checkpoint.directory,
         source="hub",
-        repository=repository,
-        revision=snapshot.commit,
-        synthetic=_is_synthetic(snapshot.directory),
+        repository=checkpoint.repository,
+        revision=checkpoint.revision,
+        synthetic=_is_synthetic(Path(checkpoint.directory)),
     )
 
 
 def _from_directory(directory: Path) -> Target:
-    resolved = directory.expanduser().resolve()
-    checkpoints.inspect(resolved, resolved.name, "directory")
+    resolved = directory.resolve()
+    checkpoints.resolve(str(resolved))
     return Target("mlx", resolved.name, str(resolved), synthetic=_is_synthetic(resolved))
 
 
@@ -150,6 +148,8 @@ def on_this_disk(
     if name not in models and _looks_like_a_place(name):
         place = checkpoints.parse_reference(name)
         if not isinstance(place, HubReference):
+            if not place.is_dir():
+                raise InputError(f"no directory {name!r}", "give a checkpoint's directory")
             return place, None
     reference = hub_reference(name, models)
     snapshot = checkpoints.cached(reference.repository, reference.revision)

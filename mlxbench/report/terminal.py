@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from mlxbench.records import Environment, Failed, Notice, Reference, Run, Timed
+from mlxbench.records import Environment, Failed, Notice, Options, Reference, Run, Task, Timed
 from mlxbench.report.document import PERCENTILES
 from mlxbench.report.format import MISSING, half_width, interval, memory, milliseconds, rate
 from mlxbench.report.safe import one_line
@@ -70,17 +70,30 @@ def prefill_table(summaries: Sequence[Summary]) -> Table:
 
 def conditions(run: Run) -> str:
     """One line: what the run was measured on, and how."""
-    task, checkpoint = run.arm.task, run.checkpoint
+    options, checkpoint = run.arm.options, run.checkpoint
     bits = checkpoint.bits_per_weight if checkpoint else None
+    step = options.prefill_step_size
     parts = [
         f"{bits:.2f} bits/weight" if bits else None,
-        task.mode if isinstance(task, Timed) else "pipelined",
-        "greedy" if task.sampler.greedy else f"temperature {task.sampler.temperature:g}",
-        f"KV {run.arm.options.kv_bits} bit" if run.arm.options.kv_bits else None,
+        *_decoding(run.arm.task),
+        f"KV {options.kv_bits} bit" if options.kv_bits else None,
+        f"prefill step {step}" if step != Options().prefill_step_size else None,
         *machine_parts(run.environment),
         "one session",
     ]
     return one_line(" · ".join(part for part in parts if part))
+
+
+def _decoding(task: Task) -> list[str]:
+    """How tokens were decoded and drawn; a prefill trial draws one only."""
+    if isinstance(task, Timed) and task.kind == "prefill":
+        return []
+    mode = task.mode if isinstance(task, Timed) else "pipelined"
+    sampler = task.sampler
+    if sampler.greedy:
+        return [mode, "greedy"]
+    drawn = f"temperature {sampler.temperature:g}, top-p {sampler.top_p:g}, top-k {sampler.top_k}"
+    return [mode, drawn]
 
 
 def machine_parts(environment: Environment) -> list[str | None]:

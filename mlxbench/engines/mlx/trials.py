@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import mlx.core as mx
@@ -20,6 +21,13 @@ CONTEXT_SEED = 1_000_003  # far from the trials' own seeds
 
 DIVERSITY_CHECKED_FROM = 16  # tokens; fewer say nothing
 FEWEST_DISTINCT = 4
+
+
+RANDOM_ROUTING = Notice(
+    "random-routing",
+    "random routers spread tokens nearly evenly over the experts, which trained ones may not",
+    "take prefill and batched rates of a synthetic mixture as rough",
+)
 
 
 def own_tokens(task: Timed) -> int:
@@ -60,7 +68,10 @@ def run_timed(
     )
     whole_prompt = task.kind == "prefill"
     native = _native(result, task.batch_size, task.prompt_tokens if whole_prompt else None)
-    return _checked(result, task.batch_size, task.prompt_tokens, native, synthetic)
+    trial = _checked(result, task.batch_size, task.prompt_tokens, native, synthetic)
+    if isinstance(trial, Completed) and synthetic and _routes_many_tokens(model, task):
+        return replace(trial, notices=(*trial.notices, RANDOM_ROUTING))
+    return trial
 
 
 def run_generate(
@@ -92,6 +103,12 @@ def run_generate(
     text = tokenizer.decode(reply[:-1] if stopped else reply)
     native = _native(result, 1, len(ids))
     return _checked(result, 1, len(ids), native, synthetic, text=text, stopped=stopped)
+
+
+def _routes_many_tokens(model: Any, task: Timed) -> bool:
+    """Whether the number of different experts per forward matters to the rate."""
+    mixture = getattr(model.args, "num_experts", 0) > 0
+    return mixture and (task.kind == "prefill" or task.batch_size > 1)
 
 
 def _prompts(tokenizer: Tokenizer, batch_size: int, length: int, seed: int) -> mx.array:
