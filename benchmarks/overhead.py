@@ -34,6 +34,7 @@ from mlxbench.cli.targets import Request, resolve
 from mlxbench.engines.mlx import MlxLoaded, loop
 from mlxbench.engines.mlx.sampling import sample_function
 from mlxbench.records import GREEDY, Completed, Options, Timed
+from mlxbench.text import exact_prompt
 
 PROMPT_TOKENS = 64
 
@@ -44,6 +45,7 @@ def bare_rate(model: Any, prompt: mx.array, n: int) -> float:
     with mx.stream(generation_stream):
         model(prompt[:, :-1], cache=cache)
         mx.eval([layer.state for layer in cache])
+        mx.clear_cache()  # as mlx-lm does after a prefill, and so do we
         token = mx.argmax(model(prompt[:, -1:], cache=cache)[:, -1, :], axis=-1)
         token.item()
         start = time.perf_counter()
@@ -131,15 +133,18 @@ def main() -> None:
     target = resolve(Request(chosen.model), registry.load())
     loaded = engines.engine("mlx").open(target)
     assert isinstance(loaded, MlxLoaded)
-    prompt = mx.array([loaded.tokenizer.encode("The river runs past the old mill. " * 40)])
-    prompt = prompt[:, :PROMPT_TOKENS]
+    encode, decode = loaded.tokenizer.encode, loaded.tokenizer.decode
+    prompts = [
+        mx.array([exact_prompt(encode, decode, PROMPT_TOKENS, seed).tokens])
+        for seed in range(chosen.pairs)
+    ]
     n, source = chosen.tokens, random.Random(chosen.seed)
 
-    def bare(_: int) -> float:
-        return bare_rate(loaded.model, prompt, n)
+    def bare(seed: int) -> float:
+        return bare_rate(loaded.model, prompts[seed], n)
 
-    def again(_: int) -> float:
-        return bare_rate(loaded.model, prompt, n)
+    def again(seed: int) -> float:
+        return bare_rate(loaded.model, prompts[seed], n)
 
     def harness(seed: int) -> float:
         return harness_rate(loaded, n, seed)
