@@ -42,6 +42,11 @@ QUICK = ("-p", "20", "-g", "3", "-r", "2", "--warmup", "0")
         (("decode", "--model", "tiny-moe", "-r", "0"), "0 is not in the range"),
         (("decode", "--model", "tiny-moe", "--budget", "0"), "0.0 is not in the range"),
         (("decode", "--model", "tiny-moe", "--kv-bits", "3"), "'3' is not one of"),
+        (("decode", "--model", "tiny-moe", "--budget", "nan"), "'nan' is not a number"),
+        (("decode", "--model", "tiny-moe", "--top-p", "nan"), "'nan' is not a number"),
+        (("decode", "--model", "qwen3-235b-a22b", "-b", "9999"), "GiB are usable"),
+        (("models", "verify", "/nope"), "no directory '/nope'"),
+        (("results", "show", "\udcff"), "no run"),
         (("decode", "--model", "./x", "--synthetic"), "no model named"),
         (
             ("decode", "--model", "tiny-moe", "--workload", "lab-note", "-p", "5"),
@@ -69,6 +74,35 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert outcome.err.startswith("error: ")
     assert outcome.err.count("\n") == 1
     assert expected in outcome.err
+
+
+@pytest.mark.parametrize("group", [(), ("models",), ("results",)])
+def test_a_group_without_a_command_shows_its_help_as_it_is(
+    mlxbench: Invoke, group: tuple[str, ...]
+) -> None:
+    outcome = mlxbench(*group)
+    assert outcome.code == 2
+    assert outcome.err.startswith("Usage: mlxbench")
+    assert "\nCommands:\n" in outcome.err
+
+
+def test_a_full_disk_behind_stdout_is_one_line(shared_home: Path) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$@" > /dev/full', "sh", *COMMAND, "models", "list", "--json"],
+        env=environment(shared_home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot write the output")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_terminal_without_unicode_still_gets_its_table(tmp_path: Path) -> None:
+    outcome = run(tmp_path, "models", "list", variables={"PYTHONIOENCODING": "latin-1"})
+    assert outcome.code == 0
+    assert "qwen3-30b-a3b" in outcome.out
 
 
 def test_a_corrupt_checkpoint_among_several_models_stops_before_any_is_loaded(

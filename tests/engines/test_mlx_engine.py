@@ -141,6 +141,14 @@ def test_every_setting_runs_and_keeps_its_counts(
         assert trial.prompt_tokens == task.prompt_tokens
 
 
+def test_rates_that_hang_on_random_routing_say_so(loaded: MlxLoaded) -> None:
+    def codes(task: Timed) -> list[str]:
+        return [notice.code for notice in completed(loaded.run(task, Options(), 0)).notices]
+
+    assert codes(PREFILL) == codes(replace(DECODE, batch_size=2)) == ["random-routing"]
+    assert codes(DECODE) == []
+
+
 def test_sampling_repeats_with_the_same_seed_only(loaded: MlxLoaded) -> None:
     task = replace(DECODE, sampler=Sampler(temperature=1.0))
     first = completed(loaded.run(task, Options(), seed=1)).tokens

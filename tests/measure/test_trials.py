@@ -85,6 +85,23 @@ def test_a_fixed_number_of_trials_overrides_the_budget() -> None:
     assert codes(progress) == []
 
 
+def test_a_warm_up_that_eats_the_budget_still_leaves_one_trial() -> None:
+    records, progress, _ = measured(lambda _: trial(1.0), Plan(warmup=3, budget_s=1))
+    assert phases(records) == "wwwm"
+    assert codes(progress) == ["imprecise"]
+
+
+def test_too_short_a_warm_up_is_not_called_a_drift() -> None:
+    _, progress, _ = measured(lambda _: trial(5.0), Plan(budget_s=60))
+    assert "short-warmup" in codes(progress)
+    assert "not-steady" not in codes(progress)
+
+
+def test_a_fixed_number_of_trials_warms_up_for_half_of_the_budget_at_most() -> None:
+    records, _, _ = measured(lambda seed: trial(1.05**seed), Plan(trials=1, budget_s=60))
+    assert phases(records).count("w") < 8
+
+
 def test_no_warm_up_is_possible_when_asked_for() -> None:
     records, progress, _ = measured(lambda _: trial(0.1), Plan(trials=1, warmup=0))
     assert phases(records) == "m"

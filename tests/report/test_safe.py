@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from mlxbench.records import Arm, Environment, Notice, Run, Target, Timed
+from mlxbench.records import Arm, Environment, Notice, Run, RunStatus, Target, Timed
 from mlxbench.report import safe
 from mlxbench.report.export import to_csv, to_markdown
-from mlxbench.report.rows import ResultRow, row
+from mlxbench.report.rows import ResultRow, latest, row
 from mlxbench.report.summary import Summary
 from mlxbench.report.terminal import decode_table, notice_line, results_table
 from mlxbench.stats import Estimate
@@ -71,6 +71,18 @@ def test_a_spreadsheet_formula_is_neutralised(start: str) -> None:
         (found,) = csv.DictReader(io.StringIO(text, newline=""))
         assert found["model"] == "'" + (start + payload).replace("\r", " ").replace("\n", " ")
         assert found["decode_tps"] == "72.1"
+
+
+def test_a_run_broken_off_later_does_not_replace_a_complete_one() -> None:
+    done = row(replace_status(a_summary("m"), "done", "1"))
+    aborted = row(replace_status(a_summary("m"), "aborted", "2"))
+    assert latest([aborted, done]) == [done]
+    assert latest([aborted]) == [aborted]
+    assert "m (aborted)" in to_markdown([aborted])
+
+
+def replace_status(summary: Summary, status: RunStatus, run_id: str) -> Summary:
+    return replace(summary, run=replace(summary.run, status=status, run_id=run_id))
 
 
 def test_numbers_keep_their_sign() -> None:

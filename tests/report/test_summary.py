@@ -95,6 +95,12 @@ def test_a_run_without_a_good_trial_has_no_rate() -> None:
     assert (summary.trials, summary.failures, summary.decode_tps) == (0, 1, None)
 
 
+def test_a_failed_run_has_no_rate_although_some_trials_went_well() -> None:
+    run = replace(RUN, status="failed")
+    summary = summarise(run, facts(t_first=(1.0,), t_last=(1.8,)))
+    assert (summary.trials, summary.decode_tps) == (1, None)
+
+
 def stepped(stamps: tuple[float, ...]) -> Run:
     trial = Completed("device", stamps, stamps[-1], 8, len(stamps), 1, "length")
     records = (TrialRecord(0, "warmup", "", trial), TrialRecord(1, "measured", "", trial))
