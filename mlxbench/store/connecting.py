@@ -21,7 +21,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mlxbench.errors import InputError
@@ -51,11 +51,10 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
             timeout=BUSY_TIMEOUT_S,
             isolation_level=None,  # transactions are begun and ended in plain sight
         )
-        try:
+        with ExitStack() as on_failure:
+            on_failure.callback(connection.close)
             _set_up(connection, path, create=create)
-        except BaseException:
-            connection.close()
-            raise
+            on_failure.pop_all()
     return connection
 
 

@@ -11,11 +11,9 @@ from typing import Any
 
 import mlx.core as mx
 import pytest
-from mlx_lm.models import qwen3_next
 
 from mlxbench import engines
 from mlxbench.engines.mlx import MlxLoaded, loop, trials
-from mlxbench.engines.mlx.context import Context
 from mlxbench.errors import CheckpointError, InputError
 from mlxbench.records import (
     Arm,
@@ -245,42 +243,6 @@ def test_an_interrupted_trial_leaves_no_half_trimmed_cache(
         loaded.run(DECODE, Options(), seed=2)
     monkeypatch.setattr(loop, "_values", real)
     assert completed(loaded.run(DECODE, Options(), seed=2)).tokens == before
-
-
-def test_a_cache_that_cannot_be_trimmed_is_filled_anew() -> None:
-    arguments = qwen3_next.ModelArgs(
-        model_type="qwen3_next",
-        hidden_size=64,
-        num_hidden_layers=4,
-        intermediate_size=64,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=32,
-        linear_num_value_heads=2,
-        linear_num_key_heads=2,
-        linear_key_head_dim=32,
-        linear_value_head_dim=32,
-        linear_conv_kernel_dim=4,
-        num_experts=4,
-        num_experts_per_tok=2,
-        decoder_sparse_step=1,
-        shared_expert_intermediate_size=32,
-        mlp_only_layers=[],
-        vocab_size=128,
-        moe_intermediate_size=32,
-        rms_norm_eps=1e-6,
-        rope_theta=1e4,
-        partial_rotary_factor=0.5,
-        max_position_embeddings=512,
-        norm_topk_prob=True,
-    )
-    model = qwen3_next.Model(arguments)
-    context = Context(model, mx.array([list(range(20))]), Options())
-    request = loop.Request(
-        mx.array([[1, 2, 3]]), 4, True, 16, lambda logits: mx.argmax(logits, axis=-1)
-    )
-    runs = [loop.run(model, context.cache(appending=6), request).tokens for _ in range(3)]
-    assert runs[0] == runs[1] == runs[2]
 
 
 def test_a_chat_reply_is_rendered_generated_and_decoded(loaded: MlxLoaded) -> None:
