@@ -6,6 +6,7 @@ which either failed is left out as a whole, so that what is left is still balanc
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Sequence
 
@@ -18,16 +19,21 @@ def seconds(trial: Trial, metric: Metric) -> float | None:
     """What `metric` compares, in seconds: smaller is faster. `None` where a trial has none.
 
     decode: mean seconds per token after the first. median-gap: the median arrival gap between
-    tokens (in pipelined mode no latency). prefill, ttft: seconds to the first token.
+    tokens (in pipelined mode no latency; none where a stamp may stand for several tokens).
+    prefill, ttft: seconds to the first token.
     """
     if not isinstance(trial, Completed):
         return None
+    stamps, steps = trial.stamps, trial.generated_tokens - 1
     if metric in ("prefill", "ttft"):
-        return trial.stamps[0]
-    gaps = [later - earlier for earlier, later in zip(trial.stamps, trial.stamps[1:], strict=False)]
-    if not gaps:
+        return stamps[0]
+    if steps < 1 or stamps[-1] <= stamps[0]:
         return None
-    return statistics.median(gaps) if metric == "median-gap" else sum(gaps) / len(gaps)
+    if metric == "decode":
+        return (stamps[-1] - stamps[0]) / steps
+    if len(stamps) != trial.generated_tokens:
+        return None
+    return statistics.median(b - a for a, b in itertools.pairwise(stamps))
 
 
 def effect(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mlxbench import stats
+from mlxbench.measure.pairs import seconds
 from mlxbench.records import Completed, Phase, Trial
 
 WARMUP_CAP = 12
@@ -32,8 +33,8 @@ class Plan:
 
 def pace(trial: Completed) -> float:
     """Seconds per token of a decode, or to the first token of a single-token trial."""
-    first, last = trial.stamps[0], trial.stamps[-1]
-    return (last - first) / (len(trial.stamps) - 1) if len(trial.stamps) > 1 else first
+    decoding_s = seconds(trial, "decode")
+    return trial.stamps[0] if decoding_s is None else decoding_s
 
 
 @dataclass(slots=True)

@@ -39,7 +39,7 @@ def to_markdown(rows: Sequence[ResultRow]) -> str:
 
 
 def _markdown_cells(row: ResultRow) -> tuple[str, ...]:
-    name = "prefill_tps" if row.test.startswith("pp") else "decode_tps"
+    name = "prefill_tps" if row.decode_tps is None else "decode_tps"
     value, low, high = (getattr(row, name + end) for end in ("", "_low", "_high"))
     model = row.model + (" (synthetic)" if row.synthetic else "")
     model += "" if row.status == "done" else f" ({row.status})"

@@ -52,10 +52,11 @@ def summarise(run: Run, facts: TrialFacts) -> Summary:
     if not any(good) or run.status == "failed":  # more than a fifth failed: such an arm has no rate
         return Summary(run, trials=sum(good), failures=len(good) - sum(good))
     first, last = _kept(facts.t_first, good), _kept(facts.t_last, good)
-    batch, steps = _kept(facts.batch_size, good), _kept(facts.stamp_count, good)
+    batch, steps = _kept(facts.batch_size, good), _kept(facts.generated_tokens, good)
     prompt = _kept(facts.prompt_tokens, good)
     whole_prompt = not (isinstance(run.arm.task, Timed) and run.arm.task.kind == "decode")
-    decoded = all(step > 1 for step in steps)
+    # A server may send a whole chat reply in one piece, which has no time between tokens.
+    decoded = all(n > 1 and t_n > t_1 for n, t_1, t_n in zip(steps, first, last, strict=True))
     return Summary(
         run,
         trials=sum(good),

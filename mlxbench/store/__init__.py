@@ -31,8 +31,8 @@ _CANDIDATES_SHOWN = 4
 
 
 def new_run_id(now: datetime, random: Random) -> str:
-    """A sortable name such as `20261123-041522-a3f9`: the UTC second and four random digits."""
-    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{random.getrandbits(16):04x}"
+    """A sortable name such as `20261123-041522-a3f91c`: the UTC second and six random digits."""
+    return f"{now.astimezone(UTC):%Y%m%d-%H%M%S}-{random.getrandbits(24):06x}"
 
 
 class Store:

@@ -29,13 +29,13 @@ class TrialFacts:
 
     The names are those of the columns of `trials`; element i of each belongs to the same trial, in
     the order they ran. `status` is "completed" or the reason of failure, and then the others are
-    `None`. A batch shares its stamps: `t_first` and `t_last` are those of `stamp_count` steps.
+    `None`. `t_first` and `t_last` are the stamps of the first and the last of `generated_tokens`,
+    which a batch shares.
     """
 
     status: tuple[str, ...] = ()
     t_first: tuple[float | None, ...] = ()
     t_last: tuple[float | None, ...] = ()
-    stamp_count: tuple[int | None, ...] = ()
     generated_tokens: tuple[int | None, ...] = ()
     prompt_tokens: tuple[int | None, ...] = ()
     batch_size: tuple[int | None, ...] = ()

@@ -108,10 +108,15 @@ def _add_comparisons(connection: sqlite3.Connection) -> None:
     connection.execute(_COMPARISONS)
 
 
+def _allow_servers(_: sqlite3.Connection) -> None:
+    """No table changes: arms and checkpoints are JSON. But an older mlxbench cannot read these."""
+
+
 # What each step brought, with the month it was released.
 #   1  2026-11: runs, trials and their details
 #   2  2026-11: comparisons
-STEPS: Sequence[Step] = (_make_first_tables, _add_comparisons)
+#   3  2026-11: servers
+STEPS: Sequence[Step] = (_make_first_tables, _add_comparisons, _allow_servers)
 
 assert len(STEPS) == SCHEMA_VERSION, "a new record version needs a step, and the other way round"
 

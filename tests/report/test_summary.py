@@ -28,7 +28,6 @@ def facts(**columns: tuple[object, ...]) -> TrialFacts:
     n = len(columns["t_first"])
     defaults: dict[str, tuple[object, ...]] = {
         "status": ("completed",) * n,
-        "stamp_count": (5,) * n,
         "generated_tokens": (5,) * n,
         "prompt_tokens": (512,) * n,
         "batch_size": (1,) * n,
@@ -63,7 +62,7 @@ def test_a_batch_counts_every_sequence() -> None:
 
 def test_a_prefill_rate_is_the_prompt_over_the_time_to_the_first_token() -> None:
     run = replace(RUN, arm=replace(RUN.arm, task=Timed("prefill", generation_tokens=1)))
-    summary = summarise(run, facts(t_first=(0.5,), t_last=(0.5,), stamp_count=(1,)))
+    summary = summarise(run, facts(t_first=(0.5,), t_last=(0.5,), generated_tokens=(1,)))
     assert summary.prefill_tps is not None
     assert summary.ttft_s is not None
     assert summary.prefill_kv_s is not None
@@ -79,7 +78,6 @@ def test_failed_trials_are_counted_and_left_out() -> None:
             status=("completed", "not_finite"),
             t_first=(1.0, None),
             t_last=(1.8, None),
-            stamp_count=(5, None),
             batch_size=(1, None),
             prompt_tokens=(512, None),
             peak_memory_bytes=(1000, None),

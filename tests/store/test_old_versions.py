@@ -138,7 +138,6 @@ def test_a_store_of_version_1_gives_back_every_record(old_store: Path) -> None:
                 status=("completed", "out_of_memory"),
                 t_first=(0.5, None),
                 t_last=(0.54, None),
-                stamp_count=(3, None),
                 generated_tokens=(3, None),
                 prompt_tokens=(512, None),
                 batch_size=(2, None),

@@ -153,7 +153,6 @@ def test_facts_hold_the_measured_trials_of_each_run_column_by_column(tmp_path: P
             status=("completed", "out_of_memory"),
             t_first=(0.5, None),
             t_last=(0.54, None),
-            stamp_count=(3, None),
             generated_tokens=(3, None),
             prompt_tokens=(512, None),
             batch_size=(1, None),
@@ -206,6 +205,6 @@ def test_run_names_are_utc_sortable_and_short() -> None:
     berlin = timezone(timedelta(hours=1))
     name = new_run_id(datetime(2026, 11, 23, 5, 15, 22, tzinfo=berlin), random.Random(1))
     assert name.startswith("20261123-041522-")
-    assert len(name) == 20
+    assert len(name) == 22
     early = new_run_id(datetime(2026, 11, 23, 4, 15, 21, tzinfo=UTC), random.Random(2))
     assert early < name

@@ -1,0 +1,88 @@
+"""The nouns of mlxbench, each one frozen dataclass.
+
+An **arm** is what one measures: a *target* (which engine, which model), a *task* (what it is asked
+to do) and *options* (how the engine is set while it does it). Running an arm once gives a
+**trial**: a bag of raw facts, never a rate. Rates and intervals are derived from trials on read, so
+that a better statistic also works on old records.
+
+SI units throughout, the unit in the name. Unknown is `None`, never 0 or infinity.
+"""
+
+from mlxbench.records.models import (
+    Checkpoint,
+    Reference,
+    Shape,
+    Source,
+    Target,
+)
+from mlxbench.records.runs import (
+    ComparedSession,
+    Comparison,
+    Environment,
+    Metric,
+    Run,
+    RunStatus,
+)
+from mlxbench.records.tasks import (
+    GREEDY,
+    Arm,
+    Generate,
+    Kind,
+    Message,
+    Mode,
+    Options,
+    Sampler,
+    Task,
+    Timed,
+)
+from mlxbench.records.trials import (
+    Clock,
+    Completed,
+    Failed,
+    FailureReason,
+    FinishReason,
+    Notice,
+    Phase,
+    Trial,
+    TrialRecord,
+)
+
+# History of the stored and exported records; `store` upgrades step by step and refuses newer ones.
+#   1  2026-11: runs, trials, checkpoints, environments
+#   2  2026-11: comparisons
+#   3  2026-11: servers: their targets, requests and checkpoints
+SCHEMA_VERSION = 3
+
+__all__ = [
+    "GREEDY",
+    "SCHEMA_VERSION",
+    "Arm",
+    "Checkpoint",
+    "Clock",
+    "ComparedSession",
+    "Comparison",
+    "Completed",
+    "Environment",
+    "Failed",
+    "FailureReason",
+    "FinishReason",
+    "Generate",
+    "Kind",
+    "Message",
+    "Metric",
+    "Mode",
+    "Notice",
+    "Options",
+    "Phase",
+    "Reference",
+    "Run",
+    "RunStatus",
+    "Sampler",
+    "Shape",
+    "Source",
+    "Target",
+    "Task",
+    "Timed",
+    "Trial",
+    "TrialRecord",
+]

@@ -1,0 +1,100 @@
+"""What an engine is asked to do, and how it is set while it does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mlxbench.records.models import Target
+
+Kind = Literal["decode", "prefill", "request"]
+Mode = Literal["pipelined", "stepped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampler:
+    """How the next token is drawn; temperature 0 is greedy. `top_p` 1 and `top_k` 0 mean off."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    seed: int = 0
+
+    @property
+    def greedy(self) -> bool:
+        return self.temperature == 0.0
+
+
+GREEDY = Sampler()
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """Exactly `generation_tokens` forwards after a prompt of exactly `prompt_tokens`.
+
+    `depth` tokens lie in the KV cache before the prompt. `kind` says which phase is measured: a
+    `decode` trial reuses the prompt's cache, a `prefill` trial processes the whole prompt, and a
+    `request` does all that a server does for one: the whole prompt, then the tokens.
+    """
+
+    kind: Kind
+    prompt_tokens: int = 512
+    generation_tokens: int = 128
+    depth: int = 0
+    batch_size: int = 1
+    mode: Mode = "pipelined"
+    sampler: Sampler = GREEDY
+
+    @property
+    def label(self) -> str:
+        """The field's short name: `pp512`, `tg128 @ d4096`, `pp512+tg128`."""
+        prompt, generated = f"pp{self.prompt_tokens}", f"tg{self.generation_tokens}"
+        whole = f"{prompt}+{generated}"
+        name = {"prefill": prompt, "decode": generated, "request": whole}[self.kind]
+        depth = f" @ d{self.depth}" if self.depth else ""
+        batch = f" × b{self.batch_size}" if self.batch_size > 1 else ""
+        return name + depth + batch
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """A chat reply of at most `token_budget` tokens, ended by the model's own end of turn.
+
+    `thinking` is handed to the chat template; `None` leaves the template's default. `unique` adds a
+    different number to the end of the last message of each trial, so that no cache can serve it.
+    """
+
+    messages: tuple[Message, ...]
+    sampler: Sampler
+    token_budget: int
+    thinking: bool | None = None
+    unique: bool = False
+
+
+Task = Timed | Generate
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an engine is set while a trial runs. `kv_bits` `None` is an unquantised KV cache."""
+
+    prefill_step_size: int = 2048
+    kv_bits: int | None = None
+    kv_group_size: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What is measured: a target, a task and options."""
+
+    target: Target
+    task: Task
+    options: Options = Options()
