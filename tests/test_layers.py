@@ -12,19 +12,30 @@ PACKAGE = Path(mlxbench.__file__).parent
 LAYERS = [
     {"errors", "records", "paths", "redact"},
     {"stats", "roofline", "registry", "text"},
-    {"checkpoints", "synthetic", "environment", "store", "lock", "chat"},
-    {"engines"},
+    {
+        "checkpoints",
+        "synthetic",
+        "environment",
+        "store",
+        "lock",
+        "chat",
+        "tokenizer",
+        "http_client",
+    },
+    {"engines", "gguf_export"},
     {"measure"},
     {"report"},
     {"cli"},
 ]
 # Who may import what from outside, as path prefixes below the package.
 ONLY_IN = {
-    "mlx": ("engines/mlx/", "environment/mlx_device.py"),
+    "mlx": ("engines/mlx/", "environment/mlx_device.py", "gguf_export/"),
+    "gguf": ("gguf_export/",),
     "mlx_lm": ("engines/mlx/",),
     "click": ("cli/",),
     "rich": ("cli/", "report/"),
     "huggingface_hub": ("checkpoints/",),
+    "httpx2": ("http_client/",),
     "sqlite3": ("store/",),
 }
 

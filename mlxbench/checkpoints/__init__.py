@@ -5,7 +5,7 @@
 inside functions: importing the package is cheap.
 """
 
-from mlxbench.checkpoints.hub import Snapshot, cached, pull
+from mlxbench.checkpoints.hub import Snapshot, cached, pull, pull_tokenizer
 from mlxbench.checkpoints.inspection import inspect, read_config
 from mlxbench.checkpoints.locate import Found, local_checkpoints
 from mlxbench.checkpoints.manifest import ExpectedFile, load_manifest
@@ -26,6 +26,7 @@ __all__ = [
     "local_checkpoints",
     "parse_reference",
     "pull",
+    "pull_tokenizer",
     "read_config",
     "resolve",
     "verify",

@@ -36,6 +36,7 @@ from mlxbench.errors import CheckpointError, DoesNotFitError, HubError
 # What loading reads. Data only: no *.py, and no *.bin or *.pt, which unpickling would execute.
 NEEDED = ("*.json", SHARDS, "*.jinja", "*.txt", "tokenizer.model", "*.tiktoken")
 WANTED = (*NEEDED, "README.md", "LICENSE", "LICENSE.md")
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "generation_config.json", "*.jinja")
 NESTED = "*/*"  # subdirectories hold other formats
 
 MAIN = "main"
@@ -84,6 +85,16 @@ def cached(repository: str, revision: str | None = None) -> Snapshot | None:
     except CheckpointError:
         return None
     return Snapshot(repository, directory.name, directory)
+
+
+def pull_tokenizer(repository: str, revision: str | None = None) -> Path:
+    """A directory with the tokenizer of a checkpoint, fetched without the weights if need be."""
+    directory = find_cached(repository, revision, TOKENIZER, [NESTED])
+    if directory is not None and (directory / TOKENIZER[0]).is_file():
+        return directory
+    if is_offline():
+        raise not_cached(repository, revision)
+    return download(repository, revision or MAIN, TOKENIZER, [NESTED], lambda _: None)
 
 
 def _fetch(

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mlxbench import roofline
 from mlxbench.checkpoints.headers import Header
 from mlxbench.checkpoints.jsonfile import DOWNLOAD_AGAIN, read_object
 from mlxbench.checkpoints.shards import read_shards
@@ -40,6 +41,8 @@ def inspect(
     tensors = {name: t for header in headers.values() for name, t in header.tensors.items()}
     quantization = quantization_settings(config)
     model_type = config.get("model_type")
+    shape = roofline.shape_from_config(config)
+    value_bytes = 4 if config.get("torch_dtype") == "float32" else 2
     return Checkpoint(
         name=name,
         source=source,
@@ -51,6 +54,10 @@ def inspect(
         bits_per_weight=bits_per_weight(tensors, quantization),
         quantization=quantization,
         model_type=model_type if isinstance(model_type, str) else None,
+        params_active=roofline.parameters(shape).active if shape else None,
+        kv_bytes_per_token=roofline.kv_bytes_per_token(shape, cache_bytes=value_bytes)
+        if shape
+        else None,
     )
 
 

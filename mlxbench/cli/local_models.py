@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-import urllib.request
 from collections.abc import Iterator, Mapping
 
 from mlxbench import checkpoints
+from mlxbench.errors import InputError
+from mlxbench.http_client import Client, Limits, ServerFault, ollama_address
 from mlxbench.registry import ModelSpec
 from mlxbench.report.model_tables import LocalModel
 
-OLLAMA_TAGS = "http://127.0.0.1:11434/api/tags"
-TIMEOUT_S = 2
-LARGEST_ANSWER = 1 << 20
+QUICK = Limits(total_s=3, idle_s=2)
 
 
 def find(models: Mapping[str, ModelSpec]) -> list[LocalModel]:
@@ -36,20 +33,16 @@ def _ollama_tags(models: Mapping[str, ModelSpec]) -> Iterator[LocalModel]:
             yield LocalModel(tag, "ollama", size, names.get(tag))
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Ollama never redirects; whatever does is not asked further."""
-
-    def redirect_request(self, *_: object) -> None:
-        return None
-
-
 def _ollama_answer() -> list[Mapping[str, object]]:
-    """Ollama's list of tags; empty when it does not run or answers something else."""
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())
+    """Ollama's list of tags; empty when it does not run on this machine or answers nonsense."""
     try:
-        with direct.open(OLLAMA_TAGS, timeout=TIMEOUT_S) as answer:
-            document = json.loads(answer.read(LARGEST_ANSWER))
-    except (OSError, ValueError, http.client.HTTPException):
+        client = Client(ollama_address(None, allow_remote=False))
+    except InputError:
         return []
-    tags = document.get("models") if isinstance(document, dict) else None
+    try:
+        tags = client.get("/api/tags", QUICK).get("models")
+    except ServerFault:
+        return []
+    finally:
+        client.close()
     return [tag for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []

@@ -23,6 +23,8 @@ def call(action: str, repository: str, revision: str | None) -> Any:
         return {**asdict(snapshot), "directory": str(snapshot.directory), "steps": steps}
     if action == "resolve":
         return asdict(checkpoints.resolve(repository))
+    if action == "tokenizer":
+        return str(checkpoints.pull_tokenizer(repository, revision))
     if action == "verify":
         cached = checkpoints.cached(repository, revision)
         assert cached is not None

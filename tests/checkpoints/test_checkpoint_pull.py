@@ -287,3 +287,14 @@ def test_a_server_that_is_no_hub_is_reported(hub: LoopbackHub, tmp_path: Path) -
     answer = drive(hub, tmp_path, "pull", HF_ENDPOINT="nowhere")
     assert answer["error"] == "HubError"
     assert "nowhere" in answer["message"]
+
+
+def test_a_tokenizer_alone_is_fetched_without_the_weights(hub: LoopbackHub, tmp_path: Path) -> None:
+    hub.files["tokenizer.json"] = b"{}"
+    directory = Path(drive(hub, tmp_path, "tokenizer")["value"])
+    assert (directory / "tokenizer.json").read_bytes() == b"{}"
+    assert hub.downloads(SHARD_1) == []
+    assert drive(hub, tmp_path, "cached")["value"] is None
+    asked = len(hub.requests)
+    again = drive(hub, tmp_path, "tokenizer", HF_HUB_OFFLINE="1")["value"]
+    assert (Path(again), len(hub.requests)) == (directory, asked)

@@ -13,7 +13,6 @@ import mlx.core as mx
 from mlxbench import chat, checkpoints, roofline
 from mlxbench.engines.mlx import load, trials
 from mlxbench.engines.mlx.context import Context
-from mlxbench.engines.mlx.tokenizer import Tokenizer, read_json
 from mlxbench.records import (
     Arm,
     Checkpoint,
@@ -26,6 +25,7 @@ from mlxbench.records import (
     Timed,
     Trial,
 )
+from mlxbench.tokenizer import Tokenizer, read_json
 
 
 def predict_memory(target: Target, arms: Sequence[Arm]) -> int | None:

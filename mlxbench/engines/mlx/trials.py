@@ -10,9 +10,9 @@ import mlx.core as mx
 from mlxbench.engines.mlx import loop
 from mlxbench.engines.mlx.context import Context, new_cache
 from mlxbench.engines.mlx.sampling import sample_function
-from mlxbench.engines.mlx.tokenizer import Tokenizer
 from mlxbench.records import Completed, Failed, Generate, Notice, Options, Timed, Trial
 from mlxbench.text import exact_prompt
+from mlxbench.tokenizer import Tokenizer
 
 # A decode trial shares all but this many tokens of its prompt with the other trials, so that the
 # prompt is prefilled once; these last ones are its own and make what it generates differ.
@@ -32,7 +32,7 @@ RANDOM_ROUTING = Notice(
 
 def own_tokens(task: Timed) -> int:
     """How many prompt tokens each trial processes itself; the rest is shared context."""
-    if task.kind == "prefill":
+    if task.kind != "decode":
         return task.prompt_tokens
     return min(OWN_DECODE_TOKENS, task.prompt_tokens)
 
@@ -66,9 +66,12 @@ def run_timed(
             sample=sample_function(task.sampler),
         ),
     )
-    whole_prompt = task.kind == "prefill"
+    whole_prompt = task.kind != "decode"
     native = _native(result, task.batch_size, task.prompt_tokens if whole_prompt else None)
-    trial = _checked(result, task.batch_size, task.prompt_tokens, native, synthetic)
+    text = None
+    if task.kind == "request":  # to be compared with what a server makes of the same prompt
+        text = tokenizer.decode([row[0] for row in result.tokens])
+    trial = _checked(result, task.batch_size, task.prompt_tokens, native, synthetic, text)
     if isinstance(trial, Completed) and synthetic and _routes_many_tokens(model, task):
         return replace(trial, notices=(*trial.notices, RANDOM_ROUTING))
     return trial
@@ -108,7 +111,7 @@ def run_generate(
 def _routes_many_tokens(model: Any, task: Timed) -> bool:
     """Whether the number of different experts per forward matters to the rate."""
     mixture = getattr(model.args, "num_experts", 0) > 0
-    return mixture and (task.kind == "prefill" or task.batch_size > 1)
+    return mixture and (task.kind != "decode" or task.batch_size > 1)
 
 
 def _prompts(tokenizer: Tokenizer, batch_size: int, length: int, seed: int) -> mx.array:
