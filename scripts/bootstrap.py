@@ -44,8 +44,8 @@ def backend() -> str:
 
 
 def extras(with_tools: bool) -> list[str]:
-    """The extras to install; `backend` means nothing on macOS, where its marker is false."""
-    return [backend(), "dev"] if with_tools else [backend()]
+    """The extras to install; a backend means nothing on macOS, where its marker is false."""
+    return [backend(), "gguf", "dev"] if with_tools else [backend(), "gguf"]
 
 
 def fingerprint() -> str:

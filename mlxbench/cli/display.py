@@ -16,7 +16,7 @@ from rich.progress import TimeRemainingColumn as Remaining
 from mlxbench.measure import Event, Finished, Loading, Started, TrialEnded
 from mlxbench.measure.plan import estimate
 from mlxbench.records import Timed
-from mlxbench.report.format import duration, memory, rate
+from mlxbench.report.format import duration, gigabytes, memory, rate
 from mlxbench.report.safe import one_line
 
 stderr = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
@@ -39,7 +39,7 @@ def transfer(what: str) -> Iterator[Callable[[int, int], None]]:
         def update(done: int, total: int) -> None:
             nonlocal announced
             if not announced and not LIVE:
-                stderr.print(f"{one_line(what)} ({total / 1e9:.2f} GB) …")
+                stderr.print(f"{one_line(what)} ({gigabytes(total)}) …")
             announced = True
             progress.update(task, completed=done, total=total, visible=True)
 

@@ -12,7 +12,7 @@ from mlxbench.cli.parameters import json_option, registry_option
 
 @click.group()
 def models() -> None:
-    """List, show, fetch, verify and make models."""
+    """List, show, fetch, verify, make and export models."""
 
 
 @models.command("list")
@@ -130,3 +130,45 @@ def synth(name: str, layers: int | None, models_file: Path | None, as_json: bool
         print_json({"synthetic": {"model": target.model, "directory": target.location}})
     else:
         click.echo(target.location)
+
+
+@models.command("export-gguf")
+@click.argument("name")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder for the files.  [default: gguf/NAME in the user's cache directory]",
+)
+@click.option("--synthetic", is_flag=True, help="Random weights of NAME's exact shape.")
+@click.option("--layers", type=click.IntRange(1, 1000), metavar="N", help="Only this many layers.")
+@registry_option
+@json_option
+def export_gguf(
+    name: str,
+    output: Path | None,
+    synthetic: bool,
+    layers: int | None,
+    models_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Write a 4-bit Qwen-3 as GGUF with identical weights, and a Modelfile for Ollama.
+
+    NAME is a registry name, a directory or hf:owner/repo[@revision]. A comparison of MLX with the
+    model made from these files compares engines and nothing else.
+    """
+    from mlxbench import checkpoints, gguf_export, registry
+    from mlxbench.cli.display import transfer
+    from mlxbench.cli.exported import print_export
+    from mlxbench.cli.targets import Request, resolve
+    from mlxbench.paths import cache_directory
+
+    target = resolve(Request(name, synthetic, layers), registry.load(models_file))
+    checkpoint = checkpoints.inspect(
+        Path(target.location), target.model, target.source, target.repository, target.revision
+    )
+    folder = cache_directory() / gguf_export.FOLDER / gguf_export.file_name(target.model)
+    with transfer(f"exporting {target.model}") as progress:
+        made = gguf_export.export(checkpoint, output or folder, progress)
+    print_export(made, as_json)

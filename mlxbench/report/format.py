@@ -33,8 +33,10 @@ def memory(size: int | None) -> str:
 
 
 def gigabytes(size: int | None) -> str:
-    """Bytes as decimal GB, the unit of files and downloads."""
-    return MISSING if size is None else f"{size / 1e9:.2f} GB"
+    """Bytes as decimal GB, the unit of files and downloads, or as MB below a tenth of one."""
+    if size is None:
+        return MISSING
+    return f"{size / 1e9:.2f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
 
 
 def milliseconds(seconds: float | None) -> str:

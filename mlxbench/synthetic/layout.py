@@ -7,6 +7,10 @@ of 1/√(inputs) keeps activations near 1 whatever the depth; the two matrices o
 into the residual stream get a further 1/√(2·layers). s is rounded to so few significant bits that
 s and b are both exact in bf16: bf16 and f32 checkpoints then hold the same weights.
 
+Tokens that end a reply or are no text by themselves are never chosen: their rows of the head are
+zero, and the best of thousands of random logits is far above 0. A server cannot be told to go on
+after such a token, and drops bytes that are no text.
+
 Three traps. Random bits in the scales as well would give NaN. A tied head scores the token that was
 just embedded highest, so that decoding repeats it for ever: random signs in the final norm's
 weights break that likeness. And attention with random weights averages over the whole context, so
@@ -24,6 +28,7 @@ from typing import Literal
 
 from mlxbench.records import Shape
 from mlxbench.synthetic.recipe import GROUP_SIZE
+from mlxbench.synthetic.tokenizer import silent_ids
 
 BITS = 4
 ROUTER_BITS = 8
@@ -42,13 +47,15 @@ ITEM_BYTES: dict[TensorType, int] = {"U32": 4, "BF16": 2, "F32": 4}
 class Tensor:
     """One entry of a safetensors file.
 
-    `fill` is "bits" for random bits, "signs" for random ±1, or the value of every element.
+    `fill` is "bits" for random bits, "signs" for random ±1, or the value of every element, but for
+    the rows in `zero_rows`.
     """
 
     name: str
     dtype: TensorType
     shape: tuple[int, ...]
     fill: float | Literal["bits", "signs"]
+    zero_rows: tuple[range, ...] = ()
 
     @property
     def n_bytes(self) -> int:
@@ -75,13 +82,20 @@ def tensors(shape: Shape, float_type: FloatType) -> Iterator[Tensor]:
     """Every tensor of the checkpoint, in the order in which it is stored."""
     vocabulary = (shape.vocab_size, shape.hidden_size)
     head_std = shape.hidden_size**-0.5
-    embedding_std = head_std if shape.tie_word_embeddings else 1.0
-    yield from _quantized("model.embed_tokens", vocabulary, embedding_std, float_type)
+    tied = shape.tie_word_embeddings
+    silent = silent_ids(shape.vocab_size)
+    yield from _quantized(
+        "model.embed_tokens",
+        vocabulary,
+        head_std if tied else 1.0,
+        float_type,
+        zero_rows=silent if tied else (),
+    )
     for layer in range(shape.num_hidden_layers):
         yield from _layer(f"model.layers.{layer}", shape, float_type)
     yield Tensor("model.norm.weight", float_type, (shape.hidden_size,), "signs")
-    if not shape.tie_word_embeddings:
-        yield from _quantized("lm_head", vocabulary, head_std, float_type)
+    if not tied:
+        yield from _quantized("lm_head", vocabulary, head_std, float_type, zero_rows=silent)
 
 
 def _layer(path: str, shape: Shape, float_type: FloatType) -> Iterator[Tensor]:
@@ -128,11 +142,16 @@ def _feed_forward(shape: Shape) -> dict[str, tuple[int, ...]]:
 
 
 def _quantized(
-    path: str, dimensions: tuple[int, ...], std: float, float_type: FloatType, bits: int = BITS
+    path: str,
+    dimensions: tuple[int, ...],
+    std: float,
+    float_type: FloatType,
+    bits: int = BITS,
+    zero_rows: tuple[range, ...] = (),
 ) -> Iterator[Tensor]:
     *rows, inputs = dimensions
     scale, bias = affine_constants(std, bits)
     groups = (*rows, inputs // GROUP_SIZE)
     yield Tensor(f"{path}.weight", "U32", (*rows, inputs * bits // 32), "bits")
-    yield Tensor(f"{path}.scales", float_type, groups, scale)
-    yield Tensor(f"{path}.biases", float_type, groups, bias)
+    yield Tensor(f"{path}.scales", float_type, groups, scale, zero_rows)
+    yield Tensor(f"{path}.biases", float_type, groups, bias, zero_rows)

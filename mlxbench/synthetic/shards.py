@@ -69,8 +69,8 @@ def write_shards(
             written += file.write(len(shard.header).to_bytes(LENGTH_BYTES, "little"))
             written += file.write(shard.header)
             for tensor in shard.tensors:
-                for chunk in _chunks(tensor.n_bytes):
-                    written += file.write(_values(tensor, chunk, source).data)
+                for values in _contents(tensor, source):
+                    written += file.write(values.data)
                     on_bytes(written)
             sync(file)
     write_json(directory / INDEX_FILE, _index(shards))
@@ -99,6 +99,17 @@ def _index(shards: list[Shard]) -> dict[str, Any]:
     files = {tensor.name: shard.file for shard in shards for tensor in shard.tensors}
     total = sum(tensor.n_bytes for shard in shards for tensor in shard.tensors)
     return {"metadata": {"total_size": total}, "weight_map": files}
+
+
+def _contents(tensor: Tensor, source: np.random.SFC64) -> Iterable[NDArray[np.uint8]]:
+    """A tensor as it is stored, in pieces; one with rows of zeros in a single one."""
+    if not tensor.zero_rows:
+        return (_values(tensor, chunk, source) for chunk in _chunks(tensor.n_bytes))
+    whole = _values(tensor, tensor.n_bytes, source)
+    rows = whole.reshape(tensor.shape[0], -1)
+    for span in tensor.zero_rows:
+        rows[span.start : span.stop] = 0
+    return (whole,)
 
 
 def _chunks(n_bytes: int) -> Iterable[int]:

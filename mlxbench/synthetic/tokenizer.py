@@ -4,6 +4,9 @@ Byte-level BPE learns what the benchmark's own sentences can teach it, a few tho
 vocabulary is then filled with tokens that no merge leads to: text never encodes to them, but a
 random model may well choose one, and every id must decode. The special tokens come last, as in
 Qwen-3, with other ids than there.
+
+Text is split before merging by Qwen's own rule. Servers hard-code that rule for every model that
+calls itself a Qwen-3, so with any other they would count the same prompt differently.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers.trainers import BpeTrainer
 
 from mlxbench.synthetic.files import write_json, write_text
@@ -19,6 +22,11 @@ from mlxbench.text import sentences
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
+# How Qwen-2 and Qwen-3 split text: words with one sign before them, single digits, runs of signs.
+QWEN_SPLIT = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 SPACE = "\u0120"  # how byte-level vocabularies spell a space
 END_OF_TEXT = "<|endoftext|>"
 END_OF_TURN = "<|im_end|>"
@@ -91,6 +99,16 @@ def special_ids(vocab_size: int) -> dict[str, int]:
     return dict(zip(names, range(vocab_size - len(names), vocab_size), strict=True))
 
 
+def silent_ids(vocab_size: int) -> tuple[range, ...]:
+    """Ids that are no text by themselves: bytes over 127, the byte 0, and the special tokens.
+
+    A byte-level vocabulary begins with the 256 bytes in the order of the characters that stand for
+    them (`bytes_to_unicode` of GPT-2): those that print, then the others.
+    """
+    special = len(CONTROL_TOKENS) + len(TEXT_TOKENS)
+    return (range(94, 189), range(222, 256), range(vocab_size - special, vocab_size))
+
+
 def write_tokenizer(directory: Path, vocab_size: int) -> None:
     """Train and write `tokenizer.json` and `tokenizer_config.json`."""
     room = vocab_size - len(special_ids(vocab_size))
@@ -104,7 +122,12 @@ def write_tokenizer(directory: Path, vocab_size: int) -> None:
 def _trained(max_size: int) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(QWEN_SPLIT), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = BpeTrainer(
         vocab_size=max_size,
