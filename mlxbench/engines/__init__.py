@@ -14,7 +14,12 @@ from mlxbench.engines.protocol import Engine, Loaded
 from mlxbench.errors import InputError
 from mlxbench.records import Target
 
-ENGINES = {"mlx": "mlxbench.engines.mlx", "sim": "mlxbench.engines.sim"}
+ENGINES = {
+    "mlx": "mlxbench.engines.mlx",
+    "ollama": "mlxbench.engines.ollama",
+    "openai": "mlxbench.engines.openai",
+    "sim": "mlxbench.engines.sim",
+}
 
 
 def engine(name: str) -> Engine:

@@ -40,7 +40,10 @@ class Engine(Protocol):
     """Opens targets. Implemented by the modules and packages beside this one."""
 
     def predict_memory(self, target: Target, arms: Sequence[Arm]) -> int | None:
-        """Bytes that the largest of `arms` will need, from headers alone; `None` if unknowable."""
+        """Bytes that the largest of `arms` will need, from headers alone; `None` if unknowable.
+
+        Called before anything is loaded; raises InputError for arms that it cannot run at all.
+        """
         ...
 
     def open(self, target: Target) -> Loaded:

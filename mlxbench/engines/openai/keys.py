@@ -1,0 +1,42 @@
+"""The key that a server may ask for: read from the environment, sent, and never seen again.
+
+A server can send the key back: in an error, as a model's name, as generated text. So everything
+that a server said passes through `hidden` before it leaves this engine. A message may have been cut
+in the middle of the key, so its beginnings are hidden as well.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from mlxbench.errors import InputError
+
+VARIABLES = ("MLXBENCH_API_KEY", "OPENAI_API_KEY")
+# Visible ASCII without quotes and backslashes: what a header takes, and what every way of writing
+# text down leaves as it is, so that it is found again.
+KEY = re.compile(r"[!#-&(-\[\]-~]+")
+# Servers that need no key are given words like "none" or "x". Hiding those would spoil the text.
+SHORTEST_SECRET = 8
+HIDDEN = "***"
+
+
+def from_environment() -> str | None:
+    """The key of the first variable that has one. Raises InputError, which does not show it."""
+    for variable in VARIABLES:
+        key = os.environ.get(variable, "").strip()
+        if key and not KEY.fullmatch(key):
+            raise InputError(
+                f"{variable} holds characters that no key has",
+                "set it to the key alone, without quotes or spaces",
+            )
+        if key:
+            return key
+    return None
+
+
+def hidden(text: str, key: str | None) -> str:
+    """`text` without `key`, nor a beginning of it that is long enough to matter."""
+    for end in range(len(key or ""), SHORTEST_SECRET - 1, -1):
+        text = text.replace((key or "")[:end], HIDDEN)
+    return text
