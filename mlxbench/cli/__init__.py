@@ -20,6 +20,7 @@ COMMANDS = {
     "decode": "mlxbench.cli.timing",
     "prefill": "mlxbench.cli.timing",
     "compare": "mlxbench.cli.compare",
+    "ab": "mlxbench.cli.ab",
     "models": "mlxbench.cli.models",
     "results": "mlxbench.cli.results",
 }

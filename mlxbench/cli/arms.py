@@ -1,7 +1,8 @@
 """Arms as people write them: `ENGINE:MODEL[,key=value…]`.
 
-`mlx:qwen3-4b,kv_bits=8` is qwen3-4b in process with a quantised KV cache. `sim:itl=0.010` has no
-model: its keys describe the simulated arm, and the task's and options' keys may follow.
+`mlx:qwen3-4b,kv_bits=8` is qwen3-4b in process with a quantised KV cache. `ollama:qwen3:4b` is a
+model of a server, by a tag of its own or by a registry name. `sim:itl=0.010` has no model: its keys
+describe the simulated arm, and the task's and options' keys may follow.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from mlxbench.cli.reach import SERVERS, Reach
+from mlxbench.cli.servers import server_target
 from mlxbench.cli.targets import Request, resolve
 from mlxbench.engines import sim
 from mlxbench.errors import InputError
@@ -63,7 +66,11 @@ OPTION_KEYS: Mapping[str, Callable[[str], Any]] = {
     "kv_bits": _kv_bits,
     "prefill_step_size": _count,
 }
-TARGET_KEYS = ("python", "synthetic", "layers")
+OWN_KEYS: Mapping[str, Sequence[str]] = {
+    "mlx": (*OPTION_KEYS, "python", "synthetic", "layers"),
+    "sim": (*OPTION_KEYS, *sim.KEYS),
+    **dict.fromkeys(SERVERS, ("url", "tokenizer")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +104,9 @@ def parse(text: str) -> Written:
 
 def changed_task(written: Written, task: Timed) -> Timed:
     """The command's own task with what the arm changes. Raises InputError for unknown keys."""
-    if written.engine not in ("mlx", "sim"):
-        raise InputError(f"no engine named {written.engine!r}", "use one of mlx, sim")
-    allowed = [*TASK_KEYS, *OPTION_KEYS, *(sim.KEYS if written.engine == "sim" else TARGET_KEYS)]
+    if written.engine not in OWN_KEYS:
+        raise InputError(f"no engine named {written.engine!r}", f"use one of {', '.join(OWN_KEYS)}")
+    allowed = [*TASK_KEYS, *OWN_KEYS[written.engine]]
     for key in written.values:
         if key not in allowed:
             raise InputError(
@@ -108,10 +115,31 @@ def changed_task(written: Written, task: Timed) -> Timed:
     return replace(task, **_converted(written, TASK_KEYS))
 
 
-def resolve_arm(written: Written, task: Timed, models: dict[str, ModelSpec]) -> Arm:
-    """The arm with its own task; its model is made or fetched."""
+def resolve_arm(written: Written, task: Timed, models: dict[str, ModelSpec], reach: Reach) -> Arm:
+    """The arm with its own task; its model is made or fetched. `reach` is for servers."""
     options = Options(**_converted(written, OPTION_KEYS))
+    if written.engine in SERVERS:
+        values = written.values
+        own = replace(reach, url=values.get("url", reach.url))
+        target = server_target(written.engine, written.model, models, own, values.get("tokenizer"))
+        return Arm(target, task, options)
     return Arm(_target(written, models), task, options)
+
+
+def needs_whole_requests(written: Sequence[Written]) -> bool:
+    """Whether a server is among the arms: it processes each prompt whole, so all must."""
+    return any(one.engine in SERVERS for one in written)
+
+
+def with_tokenizers(arms: Sequence[Arm]) -> list[Arm]:
+    """Servers' arms without a tokenizer get the first in-process model's, for the same prompts."""
+    local = next((arm.target.location for arm in arms if arm.target.engine == "mlx"), None)
+    return [
+        replace(arm, target=replace(arm.target, tokenizer=arm.target.tokenizer or local))
+        if arm.target.engine in SERVERS
+        else arm
+        for arm in arms
+    ]
 
 
 def refuse_unlike(tasks: Sequence[Timed], varies: Sequence[str]) -> None:

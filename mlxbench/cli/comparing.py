@@ -4,26 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mlxbench import lock, registry, stats
-from mlxbench.cli.arms import Written, changed_task, parse, refuse_unlike, resolve_arm
+from mlxbench.cli.arms import (
+    Written,
+    changed_task,
+    needs_whole_requests,
+    parse,
+    refuse_unlike,
+    resolve_arm,
+    with_tokenizers,
+)
 from mlxbench.cli.display import live_line
 from mlxbench.cli.interrupt import prompt_exit
 from mlxbench.cli.output import console, print_json
 from mlxbench.cli.parameters import store_path
+from mlxbench.cli.reach import Reach
 from mlxbench.cli.timing import command_line
 from mlxbench.errors import MeasurementError
 from mlxbench.measure.comparing import Design, Event, compare
 from mlxbench.measure.interleaving import Turn
-from mlxbench.records import Kind, Metric, Target, Timed
+from mlxbench.records import Arm, Kind, Metric, Target, Timed
 from mlxbench.report import comparison
 from mlxbench.report.format import duration
 from mlxbench.report.safe import one_line
 from mlxbench.store import Store
 
 PILOT_PAIRS = 8
+CHECK_PAIRS = 6
+CHECK_BUDGET_S = 20.0
 PLANNED_DIFFERENCES = (0.005, 0.01, 0.02, 0.05)
 
 
@@ -35,9 +47,13 @@ def compare_arms(
     db: Path | None,
     models_file: Path | None,
     as_json: bool,
+    check: bool,
     **settings: Any,
 ) -> None:
-    """Measure, then print; exit code 1 when there is no verdict."""
+    """Measure, then print; exit code 1 when there is no verdict.
+
+    With `check`, the last arm's rate is also taken from requests of two lengths.
+    """
     design_keys = ("seed", "sessions", "null", "strict", "pairs")
     design = Design(
         metric=metric,
@@ -47,19 +63,24 @@ def compare_arms(
     )
     if plan:
         design = Design(metric, design.seed, pairs=PILOT_PAIRS, command=design.command)
-    kind: Kind = "prefill" if metric in ("prefill", "ttft") else "decode"
-    if kind == "prefill":
-        settings["generation_tokens"] = 1
+    reach = Reach(*(settings.pop(key) for key in ("url", "allow_remote", "unload")))
+    written = [parse(text) for text in texts]
+    kind: Kind = "request" if needs_whole_requests(written) else "decode"
+    if metric in ("prefill", "ttft"):
+        kind, settings["generation_tokens"] = "prefill", 1
     task = Timed(kind, **settings)
     path = store_path(db)
-    written = [parse(text) for text in texts]
     tasks = [changed_task(one, task) for one in written]
     refuse_unlike(tasks, varies)
     with _lock_for(written), Store.open(path) as store, prompt_exit(lambda: None):
         models = registry.load(models_file)
-        arms = [resolve_arm(one, own, models) for one, own in zip(written, tasks, strict=True)]
+        arms = with_tokenizers(
+            [resolve_arm(one, own, models, reach) for one, own in zip(written, tasks, strict=True)]
+        )
         with _following() as show:
             found = comparison.read(store, compare(arms, design, store, show))
+            if check and not plan and arms[-1].target.source == "server" and _decided(found):
+                found = _checked(store, found, arms[-1], design, show)
         if plan:
             _print_plan(store, found, as_json)
         elif as_json:
@@ -69,6 +90,34 @@ def compare_arms(
                 console().print(part)
     if all(finding.verdict is None for finding in found.claims):
         raise SystemExit(1)
+
+
+def _decided(found: comparison.Read) -> bool:
+    """Whether there is a verdict on the last arm."""
+    return found.claims[-1].verdict is not None
+
+
+def _checked(
+    store: Store,
+    found: comparison.Read,
+    arm: Arm,
+    design: Design,
+    show: Callable[[Event], None],
+) -> comparison.Read:
+    """What was found, with the arm's rate from two lengths: a small comparison of its own."""
+    task = arm.task
+    if not isinstance(task, Timed) or task.kind != "request" or task.generation_tokens < 4:
+        return found
+    half = replace(arm, task=replace(task, generation_tokens=task.generation_tokens // 2))
+    own = replace(
+        design,
+        budget_s=min(design.budget_s, CHECK_BUDGET_S),
+        pairs=CHECK_PAIRS,
+        sessions=1,
+        null=False,
+    )
+    checked = comparison.read(store, compare([arm, half], own, store, show))
+    return replace(found, differencing=checked.differencing)
 
 
 def _lock_for(written: Sequence[Written]) -> AbstractContextManager[None]:

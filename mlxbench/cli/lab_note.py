@@ -1,4 +1,4 @@
-"""`--workload lab-note`: the lab note's own procedure, beside the lab note's figures.
+"""`--workload lab-note`: the lab note's own procedure, on MLX or on any Ollama, beside its figures.
 
 It is the one declared exception to how mlxbench measures: a chat prompt with a changing suffix, the
 thinking template, the server's sampling defaults, a reply that may end early, one warm-up and the
@@ -52,10 +52,12 @@ def decode_as_the_lab_note(settings: Settings, options: Options) -> None:
 
 
 def _published(models: dict[str, ModelSpec]) -> dict[str, Reference]:
-    """The lab note's row for each model that it measured."""
+    """The lab note's row for each model that it measured, by its name here and on Ollama."""
     return {
         name: reference
-        for name, spec in models.items()
+        for spec in models.values()
         for reference in spec.references
         if reference.workload == WORKLOAD
+        for name in (spec.name, spec.ollama)
+        if name
     }

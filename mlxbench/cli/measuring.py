@@ -10,10 +10,13 @@ from mlxbench import lock, registry
 from mlxbench.cli.display import measuring
 from mlxbench.cli.interrupt import prompt_exit
 from mlxbench.cli.parameters import store_path
+from mlxbench.cli.reach import SERVERS
+from mlxbench.cli.servers import server_target
 from mlxbench.cli.targets import Request, refuse_early, resolve
 from mlxbench.cli.timing_options import Settings
 from mlxbench.measure import Event, Plan, Session, Started, TrialEnded, measure
 from mlxbench.records import Arm, Failed, Target, TrialRecord
+from mlxbench.registry import ModelSpec
 from mlxbench.report.summary import Summary, summarise
 from mlxbench.store import Store
 
@@ -25,20 +28,37 @@ def measure_all(
     models = registry.load(settings.models_file)
     path = store_path(settings.db)
     latest = _Latest(path)
-    requests = [
-        Request(name, settings.synthetic, settings.layers)
-        for name in dict.fromkeys(settings.models)
-    ]
-    for request in requests:
-        refuse_early(request, models, arms)
+    names = list(dict.fromkeys(settings.models))
     with Store.open(path) as store, prompt_exit(latest.abort):
-        targets = [resolve(request, models) for request in requests]
+        if settings.engine in SERVERS:
+            targets = [_served(settings, name, models) for name in names]
+        else:
+            targets = _local_targets(settings, names, models, arms)
     with lock.accelerator_lock(), Store.open(path) as store, prompt_exit(latest.abort):
         plan = Plan(settings.trials, settings.warmup, settings.budget)
         with measuring() as show:
             session = Session(store, plan, settings.workload, command, _both(latest.follow, show))
             wanted = [arm for target in targets for arm in arms(target)]
             return summaries(store, measure(wanted, session))
+
+
+def _served(settings: Settings, name: str, models: dict[str, ModelSpec]) -> Target:
+    """A server's target; the lab note's chats need no tokenizer, so none is fetched for them."""
+    chats_only = settings.workload == "lab-note"
+    return server_target(settings.engine, name, models, settings.reach, chats_only=chats_only)
+
+
+def _local_targets(
+    settings: Settings,
+    names: Sequence[str],
+    models: dict[str, ModelSpec],
+    arms: Callable[[Target], Sequence[Arm]],
+) -> list[Target]:
+    """In-process targets; each is refused before any is fetched if it cannot fit."""
+    requests = [Request(name, settings.synthetic, settings.layers) for name in names]
+    for request in requests:
+        refuse_early(request, models, arms)
+    return [resolve(request, models) for request in requests]
 
 
 def summaries(store: Store, run_ids: Sequence[str]) -> list[Summary]:

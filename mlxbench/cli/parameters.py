@@ -88,6 +88,29 @@ def registry_option(command: Function) -> Function:
     )(command)
 
 
+def server_options(command: Function) -> Function:
+    """How servers may be reached, and what may be done to them."""
+    for option in (
+        click.option(
+            "--unload",
+            is_flag=True,
+            help="Let Ollama's other loaded models be set aside, and restored afterwards.",
+        ),
+        click.option(
+            "--allow-remote",
+            is_flag=True,
+            help="Allow servers on other machines, which then see the prompts.",
+        ),
+        click.option(
+            "--url",
+            metavar="ADDRESS",
+            help="The server's address.  [default: $OLLAMA_HOST, else 127.0.0.1:11434]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def store_path(given: Path | None) -> Path:
     """The store named on the command line, or the user's own."""
     from mlxbench.paths import data_directory

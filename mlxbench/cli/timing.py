@@ -11,12 +11,16 @@ import click
 from click.core import ParameterSource
 
 from mlxbench.cli.parameters import Counts, Real
+from mlxbench.cli.reach import SERVERS
 from mlxbench.cli.timing_options import Settings, timing_options
 from mlxbench.records import Arm, Kind, Options, Sampler, Target, Task, Timed
 from mlxbench.redact import redact
 
 # All that may be said beside `--workload lab-note`: the rest is what the note fixed.
-LAB_NOTE_MAY_SET = {"models", "synthetic", "layers", "models_file", "db", "as_json", "workload"}
+LAB_NOTE_MAY_SET = {
+    *("models", "synthetic", "layers", "models_file", "db", "as_json", "workload"),
+    *("engine", "url", "allow_remote", "unload"),
+}
 
 
 DECODE_OPTIONS = (
@@ -108,8 +112,9 @@ def decode(
         decode_as_the_lab_note(wanted, options)
         return
     sampler = Sampler(temperature, top_p, top_k, seed)
+    kind: Kind = "request" if wanted.engine in SERVERS else "decode"
     tasks = [
-        Timed("decode", p, g, d, b, mode, sampler)
+        Timed(kind, p, g, d, b, mode, sampler)
         for b in batch_size
         for d in depth
         for p in prompt_tokens

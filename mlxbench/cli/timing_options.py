@@ -9,7 +9,16 @@ from typing import Any
 
 import click
 
-from mlxbench.cli.parameters import Counts, Names, Real, json_option, registry_option, store_option
+from mlxbench.cli.parameters import (
+    Counts,
+    Names,
+    Real,
+    json_option,
+    registry_option,
+    server_options,
+    store_option,
+)
+from mlxbench.cli.reach import SERVERS, Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +34,28 @@ class Settings:
     warmup: int | None
     budget: float
     as_json: bool
+    engine: str = "mlx"
+    url: str | None = None
+    allow_remote: bool = False
+    unload: bool = False
     workload: str = "standard"
+
+    @property
+    def reach(self) -> Reach:
+        """How servers may be reached."""
+        return Reach(self.url, self.allow_remote, self.unload)
 
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 WHAT: tuple[Decorator, ...] = (
+    click.option(
+        "--engine",
+        type=click.Choice(["mlx", *SERVERS]),
+        default="mlx",
+        show_default=True,
+        help="mlx: in process. ollama, openai: a server, of Ollama's or of OpenAI's API.",
+    ),
     click.option(
         "--model",
         "models",
@@ -102,6 +127,7 @@ HOW: tuple[Decorator, ...] = (
         metavar="N",
         help="With random weights: only this many layers.",
     ),
+    server_options,
     registry_option,
     store_option,
     json_option,

@@ -26,14 +26,13 @@ from mlxbench.measure.interleaving import Interleaved, Turn
 from mlxbench.measure.memory import needed_bytes, refuse_unless_it_fits, usable_bytes
 from mlxbench.measure.opening import Opened, environment_of, opened
 from mlxbench.measure.pairs import effect
-from mlxbench.measure.recording import recorded, utc_now
+from mlxbench.measure.recording import SEEDS_PER_SESSION, prompt_seed, recorded, utc_now
 from mlxbench.measure.rounds import round_orders
 from mlxbench.records import Arm, ComparedSession, Comparison, Metric, Notice, RunStatus, Target
 from mlxbench.stats import FIRST_LOOK, PAIRS_PER_BLOCK, look
 from mlxbench.store import Store, new_run_id
 
 CONFIRMING_PAIRS = 10
-SEEDS_PER_SESSION = 1_000_000
 FEWEST_ALTERNATIONS = 4
 
 
@@ -66,6 +65,7 @@ class _Bench:
     design: Design
     gate: Gate
     on_event: Callable[[Event], None]
+    comparison_id: str
     sessions: list[ComparedSession] = field(default_factory=list)
 
 
@@ -85,7 +85,7 @@ def compare(
     store.add_comparison(comparison)
     if alternating:  # each arm has a session's rounds to itself
         design = replace(design, budget_s=design.budget_s / len(everyone))
-    bench = _Bench(store, design, Gate(design.strict), on_event)
+    bench = _Bench(store, design, Gate(design.strict), on_event, comparison.comparison_id)
     status: RunStatus = "aborted"
     try:
         for number in range(design.sessions):
@@ -164,6 +164,8 @@ def _lanes(
     bench: _Bench, arms: Sequence[Arm], targets: Mapping[Target, Opened], number: int
 ) -> Interleaved:
     first_seed = (bench.design.seed * 1_000 + number) * SEEDS_PER_SESSION
+    if any(arm.target.source == "server" for arm in arms):
+        first_seed = prompt_seed(f"{bench.comparison_id}/{number}")
     return Interleaved(bench.store, arms, targets, bench.design.command, first_seed, bench.on_event)
 
 

@@ -7,7 +7,7 @@ read like any other. The session only adds in which order they ran.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlxbench.measure.memory import needed_bytes
 from mlxbench.measure.opening import Opened
@@ -18,6 +18,7 @@ from mlxbench.records import (
     Arm,
     Completed,
     Failed,
+    Notice,
     Phase,
     Run,
     RunStatus,
@@ -48,12 +49,18 @@ class _Lane:
     opened: Opened
     run: Run
     progress: Progress
-    sequence: int
-    measured: list[Trial]
+    sequence: int = 0
+    measured: list[Trial] = field(default_factory=list)
+    notices: dict[str, Notice] = field(default_factory=dict)
 
 
 class Interleaved:
-    """Loaded arms that take turns. `first_seed` keeps the prompts of sessions apart."""
+    """Loaded arms that take turns. `first_seed` keeps the prompts of sessions apart.
+
+    In a round, arms of different engines get the same prompt, so that their work is the same. Arms
+    of one engine never do: a server's cache would answer the second of them. So each engine counts
+    its own seeds, and every round begins with all counters level.
+    """
 
     def __init__(
         self,
@@ -66,7 +73,7 @@ class Interleaved:
     ) -> None:
         self._store = store
         self._on_turn = on_turn
-        self._next_seed = first_seed
+        self._seeds = {arm.target.engine: first_seed for arm in arms}
         self.rounds: list[tuple[int, ...]] = []
         self.planned: int | None = None
         self._lanes = [
@@ -82,8 +89,6 @@ class Interleaved:
                     command,
                 ),
                 Progress(Plan()),
-                0,
-                [],
             )
             for arm in arms
         ]
@@ -120,6 +125,8 @@ class Interleaved:
 
     def run_round(self, order: Sequence[int]) -> None:
         """One trial of each arm, in this order."""
+        level = max(self._seeds.values())
+        self._seeds = dict.fromkeys(self._seeds, level)
         for index in order:
             trial = self._turn(index, "measured")
             self._lanes[index].measured.append(trial)
@@ -138,7 +145,8 @@ class Interleaved:
     def finish(self, status: RunStatus) -> None:
         """Close the runs in the store."""
         for lane in self._lanes:
-            self._store.finish_run(lane.run.run_id, status, lane.run.notices)
+            found = {notice.code: notice for notice in lane.run.notices} | lane.notices
+            self._store.finish_run(lane.run.run_id, status, tuple(found.values()))
 
     def steady(self) -> bool:
         """Whether every arm had settled when measuring began."""
@@ -146,8 +154,8 @@ class Interleaved:
 
     def _turn(self, index: int, phase: Phase) -> Trial:
         lane = self._lanes[index]
-        started, seed = utc_now(), self._next_seed
-        self._next_seed += 1
+        started, seed = utc_now(), self._seeds[lane.arm.target.engine]
+        self._seeds[lane.arm.target.engine] += 1
         try:
             trial = run_trial(lane.opened.loaded, lane.arm, seed)
         except KeyboardInterrupt:
@@ -161,5 +169,6 @@ class Interleaved:
         lane.sequence += 1
         if isinstance(trial, Completed):
             lane.progress.latest_s = trial.duration_s
+            lane.notices |= {notice.code: notice for notice in trial.notices}
         self._on_turn(Turn(index, record, len(self.rounds), self.planned))
         return trial

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from mlxbench import engines, environment
 from mlxbench.engines.protocol import Loaded
+from mlxbench.http_client import parse_address
 from mlxbench.measure.remote import Worker
 from mlxbench.records import Arm, Environment, Target
 
@@ -47,8 +48,15 @@ def opened(
 
 
 def environment_of(target: Target) -> Environment:
-    """What a target of this process runs on; a simulated one on nothing real."""
-    return Environment() if target.engine == "sim" else environment.collect()
+    """What a target of this process runs on; a simulated or a remote one on nothing known."""
+    return Environment() if target.engine == "sim" or _elsewhere(target) else environment.collect()
+
+
+def _elsewhere(target: Target) -> bool:
+    """Whether a server is on another machine, which only `allow_remote` makes possible."""
+    if not target.allow_remote:
+        return False
+    return not parse_address(target.location, default_port=80, allow_remote=True).is_loopback
 
 
 def _open_here(target: Target) -> Opened:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import SystemRandom
@@ -12,18 +13,32 @@ from mlxbench.records import Arm, Run
 from mlxbench.redact import without_home
 from mlxbench.store import Store, new_run_id
 
+SEEDS_PER_SESSION = 1_000_000
+SEED_BLOCKS = 2000  # so that seeds stay below 2^31
+
 
 def utc_now() -> str:
     """The date as records keep it: a label, not a clock."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+def prompt_seed(identifier: str) -> int:
+    """Where the seeds of a run or comparison begin if a server takes part.
+
+    A server may remember the prompts of earlier runs and answer them from a cache, so runs must not
+    share prompts. Derived from the stored identifier: the prompts can be made again.
+    """
+    return zlib.crc32(identifier.encode()) % SEED_BLOCKS * SEEDS_PER_SESSION
+
+
 def recorded(arm: Arm) -> Arm:
     """`arm` as the store keeps it: without the name of the home directory."""
     target = arm.target
     python = target.python and without_home(target.python)
+    tokenizer = target.tokenizer and without_home(target.tokenizer)
     location = without_home(target.location)
-    return replace(arm, target=replace(target, location=location, python=python))
+    kept = replace(target, location=location, python=python, tokenizer=tokenizer)
+    return replace(arm, target=kept)
 
 
 def begin_run(

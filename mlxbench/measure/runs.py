@@ -11,7 +11,7 @@ from mlxbench.measure.memory import needed_bytes, refuse_unless_it_fits
 from mlxbench.measure.notices import notices
 from mlxbench.measure.opening import Opened, environment_of
 from mlxbench.measure.plan import Plan, Progress
-from mlxbench.measure.recording import begin_run
+from mlxbench.measure.recording import begin_run, prompt_seed
 from mlxbench.measure.trials import trials
 from mlxbench.records import Arm, Completed, Run, RunStatus, Target, TrialRecord
 from mlxbench.store import Store
@@ -94,7 +94,8 @@ def _measure_arm(opened: Opened, arm: Arm, predicted_bytes: int | None, session:
     found = {notice.code: notice for notice in run.notices}
     status: RunStatus = "aborted"
     try:
-        for record in trials(opened.loaded, arm, progress):
+        first_seed = prompt_seed(run.run_id) if arm.target.source == "server" else 0
+        for record in trials(opened.loaded, arm, progress, first_seed):
             store.add_trial(run.run_id, record)
             session.on_event(TrialEnded(run, record, progress))
             if isinstance(record.trial, Completed):

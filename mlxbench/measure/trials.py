@@ -11,7 +11,9 @@ from mlxbench.measure.recording import utc_now
 from mlxbench.records import Arm, Completed, Failed, Phase, Trial, TrialRecord
 
 
-def trials(loaded: Loaded, arm: Arm, progress: Progress) -> Iterator[TrialRecord]:
+def trials(
+    loaded: Loaded, arm: Arm, progress: Progress, first_seed: int = 0
+) -> Iterator[TrialRecord]:
     """Run `arm` until the plan is met; each trial is yielded as it ends and counted in `progress`.
 
     An interrupted trial is yielded as aborted before the interrupt goes on its way.
@@ -22,7 +24,7 @@ def trials(loaded: Loaded, arm: Arm, progress: Progress) -> Iterator[TrialRecord
         phase: Phase = "warmup" if progress.warming() else "measured"
         started = utc_now()
         try:
-            trial = run_trial(loaded, arm, seed=sequence)
+            trial = run_trial(loaded, arm, seed=first_seed + sequence)
         except KeyboardInterrupt:
             yield TrialRecord(sequence, phase, started, Failed("aborted", "interrupted by Ctrl-C"))
             raise

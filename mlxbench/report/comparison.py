@@ -19,8 +19,12 @@ from mlxbench.measure.findings import (
     measured_trials,
 )
 from mlxbench.measure.pairs import seconds
-from mlxbench.records import SCHEMA_VERSION, Arm, Comparison, Notice, Timed
+from mlxbench.records import SCHEMA_VERSION, Arm, Comparison, Notice, Run, Timed
+from mlxbench.report import beside
+from mlxbench.report import differencing as two_lengths
+from mlxbench.report.differencing import Differencing, differencing
 from mlxbench.report.document import estimate
+from mlxbench.report.fairness import Fairness, fairness
 from mlxbench.report.format import MISSING, interval
 from mlxbench.report.format import rate as shown_rate
 from mlxbench.report.terminal import notice_line, table, text
@@ -44,6 +48,8 @@ class Read:
     findings: tuple[Finding, ...]
     confirmed: Finding | None
     notices: tuple[Notice, ...]
+    fairness: Fairness | None
+    differencing: Differencing | None
 
     @property
     def null(self) -> Finding | None:
@@ -62,8 +68,27 @@ def read(store: Store, comparison_id: str) -> Read:
     trials_of = measured_trials(store)
     made = findings(comparison, trials_of)
     rates = tuple(_rate(comparison, arm, trials_of) for arm in range(len(comparison.arms)))
-    notices = (*comparison.notices, *alarms(comparison, made, trials_of))
-    return Read(comparison, rates, tuple(made), confirmed_finding(comparison, trials_of), notices)
+    runs = [_a_run(store, comparison, arm) for arm in range(len(comparison.arms))]
+    own = {notice.code: notice for run in runs if run for notice in run.notices}
+    found = {notice.code: notice for notice in comparison.notices}
+    alarmed = {notice.code: notice for notice in alarms(comparison, made, trials_of)}
+    return Read(
+        comparison,
+        rates,
+        tuple(made),
+        confirmed_finding(comparison, trials_of),
+        tuple((found | own | alarmed).values()),
+        fairness(comparison, rates, runs, trials_of),
+        differencing(comparison, rates, trials_of),
+    )
+
+
+def _a_run(store: Store, comparison: Comparison, arm: int) -> Run | None:
+    """The arm's run in a session that went well, for what all its runs have in common."""
+    for session in comparison.sessions:
+        if session.failure is None and len(session.run_ids) > arm:
+            return store.run(session.run_ids[arm])
+    return None
 
 
 def document(found: Read) -> dict[str, Any]:
@@ -95,6 +120,8 @@ def document(found: Read) -> dict[str, Any]:
             "null": _finding(comparison, found.null) if found.null else None,
             "seed": comparison.seed,
             "alternating": comparison.alternating,
+            **(beside.document(found.fairness) if found.fairness else {}),
+            "differencing": found.differencing and two_lengths.document(found.differencing),
             "warnings": [asdict(notice) for notice in found.notices],
         },
     }
@@ -103,8 +130,10 @@ def document(found: Read) -> dict[str, Any]:
 def report(found: Read) -> Iterator[Table | Text]:
     """What a person reads: arms with their rates, then a sentence for each finding."""
     comparison = found.comparison
-    yield _arms_table(found)
-    yield Text("")
+    measured = any(value is not None for value in found.rates)
+    if measured:
+        yield _arms_table(found)
+        yield Text("")
     for finding in found.claims:
         yield text(sentence(comparison, finding))
     if found.null:
@@ -112,6 +141,11 @@ def report(found: Read) -> Iterator[Table | Text]:
     if found.confirmed:
         yield text("confirmed on fresh pairs: " + sentence(comparison, found.confirmed))
     yield text(_how(comparison))
+    if found.differencing:
+        yield text(two_lengths.sentence(found.differencing))
+    if found.fairness and measured:
+        names = [label(comparison, index) for index in range(len(comparison.arms))]
+        yield from beside.report(found.fairness, names)
     for session in comparison.sessions:
         if session.failure:
             yield text(f"a session failed: {session.failure}")
@@ -171,8 +205,9 @@ def describe(arm: Arm) -> str:
     """An arm in short: model, engine's options, task."""
     target, task, options = arm.target, arm.task, arm.options
     assert isinstance(task, Timed)
+    model = f"{target.engine}:{target.model}" if target.source == "server" else target.model
     parts = [
-        f"{target.model} (synthetic)" if target.synthetic else target.model,
+        f"{model} (synthetic)" if target.synthetic else model,
         task.label,
         f"KV {options.kv_bits} bit" if options.kv_bits else None,
         f"prefill step {options.prefill_step_size}" if options.prefill_step_size != 2048 else None,

@@ -28,11 +28,11 @@ def result(summary: Summary) -> dict[str, Any]:
     """One run as scripts see it."""
     run, flat = summary.run, row(summary)
     kind = run.arm.task.kind if isinstance(run.arm.task, Timed) else run.workload
-    headline = (
-        {"prefill_tps": estimate(summary.prefill_tps)}
-        if kind == "prefill"
-        else {"decode_tps": estimate(summary.decode_tps)}
-    )
+    rates = {
+        "prefill_tps": estimate(summary.prefill_tps),
+        "decode_tps": estimate(summary.decode_tps),
+    }
+    about = {"prefill": ["prefill_tps"], "request": list(rates)}.get(kind, ["decode_tps"])
     return {
         "model": flat.model,
         "engine": flat.engine,
@@ -45,7 +45,7 @@ def result(summary: Summary) -> dict[str, Any]:
             "batch_size": flat.batch_size,
             "mode": flat.mode,
         },
-        **headline,
+        **{name: rates[name] for name in about},
         "ttft_s": estimate(summary.ttft_s),
         "prefill_kv_s": estimate(summary.prefill_kv_s),
         **latencies(run),
@@ -55,13 +55,19 @@ def result(summary: Summary) -> dict[str, Any]:
         "native": {
             "decode_tps": flat.native_decode_tps,
             "prefill_tps": flat.native_prefill_tps,
-            "rule": NATIVE_RULE.get(flat.engine),
+            "rule": native_rule(run),
         },
         "warnings": [asdict(notice) for notice in run.notices],
         "failures": flat.failures,
         "status": flat.status,
         "run_id": flat.run_id,
     }
+
+
+def native_rule(run: Run) -> str | None:
+    """How the engine's own figures count, in words: a server's rule comes with its run."""
+    said = run.checkpoint.serving.get("counting") if run.checkpoint else None
+    return str(said) if said else NATIVE_RULE.get(run.arm.target.engine)
 
 
 def latencies(run: Run) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from mlxbench.records import Environment, Failed, Notice, Options, Reference, Run, Task, Timed
+from mlxbench.records import Environment, Failed, Notice, Options, Reference, Run, Timed
 from mlxbench.report.document import PERCENTILES
 from mlxbench.report.format import MISSING, half_width, interval, memory, milliseconds, rate
 from mlxbench.report.safe import one_line
@@ -30,9 +31,10 @@ def text(value: str) -> Text:
 
 
 def model_name(run: Run) -> str:
-    """The model's name, marked where its weights are random or the run was not completed."""
+    """The model's name, marked by its server, random weights and a run that was not completed."""
     target = run.arm.target
-    marks = ["synthetic"] if target.synthetic else []
+    marks = [target.engine] if target.source == "server" else []
+    marks += ["synthetic"] if target.synthetic else []
     marks += [run.status] if run.status != "done" else []
     return f"{target.model} ({', '.join(marks)})" if marks else target.model
 
@@ -75,25 +77,35 @@ def conditions(run: Run) -> str:
     step = options.prefill_step_size
     parts = [
         f"{bits:.2f} bits/weight" if bits else None,
-        *_decoding(run.arm.task),
+        *_decoding(run),
         f"KV {options.kv_bits} bit" if options.kv_bits else None,
         f"prefill step {step}" if step != Options().prefill_step_size else None,
-        *machine_parts(run.environment),
+        *(_serving(run) or machine_parts(run.environment)),
         "one session",
     ]
     return one_line(" · ".join(part for part in parts if part))
 
 
-def _decoding(task: Task) -> list[str]:
+def _serving(run: Run) -> list[str | None]:
+    """The machine and the program of a server's model; nothing for one of this process."""
+    serving = run.checkpoint.serving if run.checkpoint else {}
+    if not serving:
+        return []
+    program = " ".join(str(serving[key]) for key in ("program", "version") if key in serving)
+    return [*machine_parts(replace(run.environment, versions={})), program]
+
+
+def _decoding(run: Run) -> list[str]:
     """How tokens were decoded and drawn; a prefill trial draws one only."""
+    task, served = run.arm.task, run.arm.target.source == "server"
     if isinstance(task, Timed) and task.kind == "prefill":
         return []
-    mode = task.mode if isinstance(task, Timed) else "pipelined"
+    mode = [] if served else [task.mode if isinstance(task, Timed) else "pipelined"]
     sampler = task.sampler
     if sampler.greedy:
-        return [mode, "greedy"]
+        return [*mode, "greedy"]
     drawn = f"temperature {sampler.temperature:g}, top-p {sampler.top_p:g}, top-k {sampler.top_k}"
-    return [mode, drawn]
+    return [*mode, drawn]
 
 
 def machine_parts(environment: Environment) -> list[str | None]:
@@ -227,7 +239,7 @@ def trials_table(run: Run) -> Table:
         first, last = trial.stamps[0], trial.stamps[-1]
         value: float | None = trial.batch_size * trial.prompt_tokens / first
         if headline(run) == "decode_tps":
-            steps = trial.batch_size * (len(trial.stamps) - 1)
+            steps = trial.batch_size * (trial.generated_tokens - 1)
             value = steps / (last - first) if steps else None
         whole = milliseconds(first) if not _cached_prompt(run) else MISSING
         peak = memory(trial.peak_memory_bytes)
