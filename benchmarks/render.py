@@ -1,4 +1,4 @@
-"""Write docs/benchmarks.md from the records in benchmarks/results: no figure is typed by hand.
+"""Write the pages of figures from the records in benchmarks/results: no figure is typed by hand.
 
 python -m benchmarks.render
 """
@@ -6,17 +6,18 @@ python -m benchmarks.render
 from __future__ import annotations
 
 import json
+import statistics
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "benchmarks.md"
+PAGES = {"page.md.jinja": "docs/benchmarks.md", "ollama.md.jinja": "docs/ollama.md"}
 
 
-def page() -> str:
-    """The page as its records make it."""
+def page(template: str) -> str:
+    """A page as its records make it."""
     environment = Environment(
         loader=FileSystemLoader(ROOT / "benchmarks"),
         undefined=StrictUndefined,
@@ -24,7 +25,8 @@ def page() -> str:
         autoescape=False,
     )
     environment.filters |= {"ratio": ratio, "rate": rate, "percent": percent, "made": made}
-    return environment.get_template("page.md.jinja").render(record=record)
+    environment.filters |= {"median": statistics.median, "versions": versions}
+    return environment.get_template(template).render(record=record)
 
 
 def record(name: str) -> dict[str, Any]:
@@ -50,14 +52,19 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.3g} %"
 
 
+def versions(found: dict[str, Any]) -> str:
+    """What a record was made with."""
+    return ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+
+
 def made(found: dict[str, Any]) -> str:
     """The command that makes a record again, and the versions that made it."""
-    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    return f"`{found['command']}` with {versions}."
+    return f"`{found['command']}` with {versions(found)}."
 
 
 def main() -> None:
-    PAGE.write_text(page())
+    for template, written in PAGES.items():
+        (ROOT / written).write_text(page(template))
 
 
 if __name__ == "__main__":
