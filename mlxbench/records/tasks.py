@@ -78,6 +78,13 @@ class Generate:
     thinking: bool | None = None
     unique: bool = False
 
+    def turns(self, seed: int) -> list[Message]:
+        """The messages of one trial."""
+        if not self.unique:
+            return list(self.messages)
+        *before, last = self.messages
+        return [*before, Message(last.role, f"{last.content} [{seed}]")]
+
 
 Task = Timed | Generate
 

@@ -18,7 +18,6 @@ from mlxbench.records import (
     Checkpoint,
     Failed,
     Generate,
-    Message,
     Options,
     Target,
     Task,
@@ -95,12 +94,8 @@ class MlxLoaded:
         load.release()
 
     def _generate(self, task: Generate, options: Options, seed: int) -> Trial:
-        messages = list(task.messages)
-        if task.unique:
-            last = messages[-1]
-            messages[-1] = Message(last.role, f"{last.content} [{seed}]")
         template = chat.template_of(Path(self._target.location))
-        prompt = chat.render(template, messages, task.thinking)
+        prompt = chat.render(template, task.turns(seed), task.thinking)
         return trials.run_generate(
             self.model, self.tokenizer, prompt, task, options, seed, self._target.synthetic
         )

@@ -10,11 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from mlxbench.engines.ollama import counting, facts, request, residency
 from mlxbench.engines.ollama.api import Api, Model
 from mlxbench.engines.ollama.reply import Reply
+from mlxbench.engines.serving import Prompts, refuse_impossible
 from mlxbench.errors import InputError, MeasurementError
 from mlxbench.http_client import Client, ServerFault, parse_address
 from mlxbench.http_client.address import OLLAMA_PORT
@@ -23,7 +23,6 @@ from mlxbench.records import (
     Checkpoint,
     Completed,
     Generate,
-    Message,
     Notice,
     Options,
     Target,
@@ -31,8 +30,6 @@ from mlxbench.records import (
     Timed,
     Trial,
 )
-from mlxbench.text import exact_prompt
-from mlxbench.tokenizer import Tokenizer
 
 # A prompt that is read this much faster than any before was not read whole; a machine that other
 # work slows down can differ from itself by several times.
@@ -40,11 +37,13 @@ CACHED_SPEEDUP = 10.0
 FEWEST_TO_JUDGE = 3
 CHAT_PROMPT_TOKENS = 1024  # assumed for the context size; a chat's prompt is not counted before
 
+SERVER = "Ollama"
+
 
 def predict_memory(target: Target, arms: Sequence[Arm]) -> int | None:  # noqa: ARG001 - the protocol
     """Unknown: the server decides where a model goes, and refuses it itself. Raises InputError."""
     for arm in arms:
-        refuse_impossible(arm.task, arm.options)
+        refuse_impossible(SERVER, arm.task, arm.options)
     return None
 
 
@@ -74,7 +73,7 @@ class OllamaLoaded:
         version = api.version()
         self._model = api.show(target.model)
         self.checkpoint: Checkpoint | None = _checkpoint(target, version, self._model)
-        self._tokenizer = Tokenizer(Path(target.tokenizer)) if target.tokenizer else None
+        self._prompts = Prompts(target)
         self._context = 0
         self._notices: tuple[Notice, ...] = ()
         self._placed: dict[str, float] = {}
@@ -83,7 +82,7 @@ class OllamaLoaded:
 
     def run(self, task: Task, options: Options, seed: int) -> Trial:
         """One trial; whatever the server does wrong comes back as a `Failed`."""
-        refuse_impossible(task, options)
+        refuse_impossible(SERVER, task, options)
         try:
             trial = self._timed(task, seed) if isinstance(task, Timed) else self._chat(task, seed)
         except ServerFault as fault:
@@ -101,14 +100,8 @@ class OllamaLoaded:
         self._api.client.close()
 
     def _timed(self, task: Timed, seed: int) -> Completed:
-        if self._tokenizer is None:
-            raise InputError(
-                f"no tokenizer is known for {self._target.model}, so no prompt of exact length",
-                "add tokenizer=DIR to the arm, a folder with the model's tokenizer.json",
-            )
         context = self._ready(task, task.prompt_tokens)
-        tokenizer = self._tokenizer
-        prompt = exact_prompt(tokenizer.encode, tokenizer.decode, task.prompt_tokens, seed)
+        prompt = self._prompts.exact(task.prompt_tokens, seed)
         body = request.timed(self._target.model, prompt.text, task, seed, context)
         trial = facts.timed(self._reply("/api/generate", body), task)
         self._refuse_cached(trial)
@@ -116,11 +109,7 @@ class OllamaLoaded:
 
     def _chat(self, task: Generate, seed: int) -> Completed:
         context = self._ready(task, CHAT_PROMPT_TOKENS)
-        messages = list(task.messages)
-        if task.unique:
-            last = messages[-1]
-            messages[-1] = Message(last.role, f"{last.content} [{seed}]")
-        body = request.chat(self._target.model, messages, task, seed, context)
+        body = request.chat(self._target.model, task.turns(seed), task, seed, context)
         return facts.chat(self._reply("/api/chat", body), task)
 
     def _reply(self, path: str, body: dict[str, object]) -> Reply:
@@ -179,27 +168,6 @@ class OllamaLoaded:
                 "cache_hit", f"the prompt was read at {rate:.0f} tok/s: it came from a cache"
             )
         rates.append(rate)
-
-
-def refuse_impossible(task: Task, options: Options) -> None:
-    """Raises InputError for what Ollama cannot be asked to do."""
-    default = Options(prefill_step_size=options.prefill_step_size)
-    if options != default:
-        raise InputError(
-            "Ollama cannot quantise the KV cache for one request",
-            "start the server with OLLAMA_KV_CACHE_TYPE, or leave kv_bits out",
-        )
-    if isinstance(task, Generate):
-        return
-    wrong = {
-        f"depth {task.depth}": task.depth,
-        f"batch size {task.batch_size}": task.batch_size > 1,
-        "stepped mode": task.mode == "stepped",
-        "a decode without its own prompt": task.kind == "decode",
-    }
-    for what, found in wrong.items():
-        if found:
-            raise InputError(f"Ollama cannot do {what}", "ask for it with --engine mlx only")
 
 
 def _generated(task: Task) -> int:

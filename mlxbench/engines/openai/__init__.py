@@ -19,9 +19,9 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from mlxbench.engines.openai import events, facts, keys, models, request
+from mlxbench.engines.serving import Prompts, refuse_impossible
 from mlxbench.errors import InputError, MeasurementError
 from mlxbench.http_client import GENERATION, Address, Client, Limits, ServerFault, parse_address
 from mlxbench.records import (
@@ -30,24 +30,23 @@ from mlxbench.records import (
     Completed,
     Failed,
     Generate,
-    Message,
     Options,
     Target,
     Task,
     Timed,
     Trial,
 )
-from mlxbench.text import exact_prompt
-from mlxbench.tokenizer import Tokenizer
 
 DEFAULT_PORT = 8080  # of mlx_lm.server and llama-server
 MOST_NAMES_SHOWN = 5
+
+SERVER = "an OpenAI-compatible server"
 
 
 def predict_memory(target: Target, arms: Sequence[Arm]) -> int | None:  # noqa: ARG001 - the protocol
     """Unknown: the server decides where a model goes, and refuses it itself. Raises InputError."""
     for arm in arms:
-        refuse_impossible(arm.task, arm.options)
+        refuse_impossible(SERVER, arm.task, arm.options)
     return None
 
 
@@ -83,12 +82,12 @@ class OpenAILoaded:
         found = models.listed(client, target.model)
         if not found.has(target.model):
             raise InputError(*self._not_listed(found.names))
-        self._tokenizer = Tokenizer(Path(target.tokenizer)) if target.tokenizer else None
+        self._prompts = Prompts(target)
         self.checkpoint: Checkpoint | None = _checkpoint(target, found, key)
 
     def run(self, task: Task, options: Options, seed: int) -> Trial:
         """One trial; whatever the server does wrong comes back as a `Failed`."""
-        refuse_impossible(task, options)
+        refuse_impossible(SERVER, task, options)
         try:
             trial = self._timed(task, seed) if isinstance(task, Timed) else self._chat(task, seed)
         except ServerFault as fault:
@@ -104,22 +103,12 @@ class OpenAILoaded:
         self._client.close()
 
     def _timed(self, task: Timed, seed: int) -> Completed:
-        if self._tokenizer is None:
-            raise InputError(
-                f"no tokenizer is known for {self._target.model}, so no prompt of exact length",
-                "add tokenizer=DIR to the arm, a folder with the model's tokenizer.json",
-            )
-        tokenizer = self._tokenizer
-        prompt = exact_prompt(tokenizer.encode, tokenizer.decode, task.prompt_tokens, seed)
+        prompt = self._prompts.exact(task.prompt_tokens, seed)
         body = request.timed(self._target.model, prompt.text, task, seed)
         return facts.timed(*self._reply("/v1/completions", body), task)
 
     def _chat(self, task: Generate, seed: int) -> Completed:
-        messages = list(task.messages)
-        if task.unique:
-            last = messages[-1]
-            messages[-1] = Message(last.role, f"{last.content} [{seed}]")
-        body = request.chat(self._target.model, messages, task, seed)
+        body = request.chat(self._target.model, task.turns(seed), task, seed)
         return facts.chat(*self._reply("/v1/chat/completions", body), task)
 
     def _reply(self, path: str, body: dict[str, object]) -> tuple[events.Reply, float]:
@@ -136,29 +125,6 @@ class OpenAILoaded:
             f"{where} has no model {self._target.model!r}",
             f"use one that it lists: {', '.join(shown)}{more}",
         )
-
-
-def refuse_impossible(task: Task, options: Options) -> None:
-    """Raises InputError for what these servers cannot be asked to do."""
-    default = Options(prefill_step_size=options.prefill_step_size)
-    if options != default:
-        raise InputError(
-            "a server cannot quantise the KV cache for one request",
-            "start the server with a quantised KV cache, or leave kv_bits out",
-        )
-    if isinstance(task, Generate):
-        return
-    wrong = {
-        f"depth {task.depth}": task.depth,
-        f"batch size {task.batch_size}": task.batch_size > 1,
-        "stepped mode": task.mode == "stepped",
-        "a decode without its own prompt": task.kind == "decode",
-    }
-    for what, found in wrong.items():
-        if found:
-            raise InputError(
-                f"an OpenAI-compatible server cannot do {what}", "ask for it with --engine mlx only"
-            )
 
 
 def _base(address: Address) -> Address:

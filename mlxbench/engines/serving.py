@@ -1,0 +1,47 @@
+"""What engines of servers have in common: what none of them can do, and prompts as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlxbench.errors import InputError
+from mlxbench.records import Generate, Options, Target, Task
+from mlxbench.text import Prompt, exact_prompt
+from mlxbench.tokenizer import Tokenizer
+
+
+class Prompts:
+    """Prompts of exact token counts for a server's model, by a tokenizer on this disk."""
+
+    def __init__(self, target: Target) -> None:
+        self._model = target.model
+        self._tokenizer = Tokenizer(Path(target.tokenizer)) if target.tokenizer else None
+
+    def exact(self, length: int, seed: int) -> Prompt:
+        """A prompt of `length` tokens. Raises InputError where no tokenizer is known."""
+        if self._tokenizer is None:
+            raise InputError(
+                f"no tokenizer is known for {self._model}, so no prompt of exact length",
+                "add tokenizer=DIR to the arm, a folder with the model's tokenizer.json",
+            )
+        return exact_prompt(self._tokenizer.encode, self._tokenizer.decode, length, seed)
+
+
+def refuse_impossible(server: str, task: Task, options: Options) -> None:
+    """Raises InputError for what a server cannot be asked to do."""
+    if options != Options(prefill_step_size=options.prefill_step_size):
+        raise InputError(
+            f"{server} cannot quantise the KV cache for one request",
+            "start the server with a quantised KV cache, or leave kv_bits out",
+        )
+    if isinstance(task, Generate):
+        return
+    wrong = {
+        f"depth {task.depth}": task.depth > 0,
+        f"batch size {task.batch_size}": task.batch_size > 1,
+        "stepped mode": task.mode == "stepped",
+        "a decode without its own prompt": task.kind == "decode",
+    }
+    for what, found in wrong.items():
+        if found:
+            raise InputError(f"{server} cannot do {what}", "ask for it in process, --engine mlx")
