@@ -25,7 +25,11 @@ def page(template: str) -> str:
         autoescape=False,
     )
     environment.filters |= {"ratio": ratio, "rate": rate, "percent": percent, "made": made}
-    environment.filters |= {"median": statistics.median, "versions": versions}
+    environment.filters |= {
+        "median": statistics.median,
+        "versions": versions,
+        "within_noise": within_noise,
+    }
     return environment.get_template(template).render(record=record)
 
 
@@ -55,6 +59,12 @@ def percent(share: float | None) -> str:
 def versions(found: dict[str, Any]) -> str:
     """What a record was made with."""
     return ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+
+
+def within_noise(rows: list[dict[str, Any]]) -> bool:
+    """Whether the two sides part only where MLX's margin is within its model's logit noise."""
+    noise = {row["model"]: row["noise"]["p99"] for row in rows if row["noise"]}
+    return all(margin <= noise[row["model"]] for row in rows for margin in row["margins"])
 
 
 def made(found: dict[str, Any]) -> str:

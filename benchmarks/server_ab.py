@@ -49,7 +49,7 @@ def _arm(arm: dict[str, Any], side: dict[str, Any]) -> dict[str, Any]:
         "native_tps": native,
         "native_over_common": native["value"] / common["value"] if native and common else None,
         "rule": side["native_rule"],
-        "theory": side["steps_ratio"],
+        "theory": side["theory"],
         "format": side["format"],
         "bits_per_weight": side["bits_per_weight"],
     }

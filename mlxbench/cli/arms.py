@@ -115,13 +115,24 @@ def changed_task(written: Written, task: Timed) -> Timed:
     return replace(task, **_converted(written, TASK_KEYS))
 
 
-def resolve_arm(written: Written, task: Timed, models: dict[str, ModelSpec], reach: Reach) -> Arm:
-    """The arm with its own task; its model is made or fetched. `reach` is for servers."""
+def resolve_arm(
+    written: Written,
+    task: Timed,
+    models: dict[str, ModelSpec],
+    reach: Reach,
+    beside_local: bool = False,
+) -> Arm:
+    """The arm with its own task; its model is made or fetched. `reach` is for servers.
+
+    `beside_local`: an in-process model is compared with it, whose tokenizer a server's arm gets.
+    """
     options = Options(**_converted(written, OPTION_KEYS))
     if written.engine in SERVERS:
         values = written.values
         own = replace(reach, url=values.get("url", reach.url))
-        target = server_target(written.engine, written.model, models, own, values.get("tokenizer"))
+        target = server_target(
+            written.engine, written.model, models, own, values.get("tokenizer"), beside_local
+        )
         return Arm(target, task, options)
     return Arm(_target(written, models), task, options)
 

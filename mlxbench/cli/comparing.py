@@ -29,6 +29,7 @@ from mlxbench.measure.comparing import Design, Event, compare
 from mlxbench.measure.interleaving import Turn
 from mlxbench.records import Arm, Kind, Metric, Target, Timed
 from mlxbench.report import comparison
+from mlxbench.report import differencing as two_lengths
 from mlxbench.report.format import duration
 from mlxbench.report.safe import one_line
 from mlxbench.store import Store
@@ -54,13 +55,7 @@ def compare_arms(
 
     With `check`, the last arm's rate is also taken from requests of two lengths.
     """
-    design_keys = ("seed", "sessions", "null", "strict", "pairs")
-    design = Design(
-        metric=metric,
-        budget_s=settings.pop("budget"),
-        command=command_line(),
-        **{key: settings.pop(key) for key in design_keys},
-    )
+    design = _design(metric, settings)
     if plan:
         design = Design(metric, design.seed, pairs=PILOT_PAIRS, command=design.command)
     reach = Reach(*(settings.pop(key) for key in ("url", "allow_remote", "unload")))
@@ -74,40 +69,52 @@ def compare_arms(
     refuse_unlike(tasks, varies)
     with _lock_for(written), Store.open(path) as store, prompt_exit(lambda: None):
         models = registry.load(models_file)
+        beside_local = any(one.engine == "mlx" for one in written)
         arms = with_tokenizers(
-            [resolve_arm(one, own, models, reach) for one, own in zip(written, tasks, strict=True)]
+            [
+                resolve_arm(one, own, models, reach, beside_local)
+                for one, own in zip(written, tasks, strict=True)
+            ]
         )
         with _following() as show:
             found = comparison.read(store, compare(arms, design, store, show))
-            if check and not plan and arms[-1].target.source == "server" and _decided(found):
-                found = _checked(store, found, arms[-1], design, show)
         if plan:
             _print_plan(store, found, as_json)
-        elif as_json:
+            return
+        if not as_json:
+            console().print(*comparison.report(found), sep="\n")
+        if check and _can_be_checked(arms[-1], found):
+            found = _checked(store, found, arms[-1], design)
+            if not as_json:
+                console().print(two_lengths.outcome(found.differencing))
+        if as_json:
             print_json(comparison.document(found))
-        else:
-            for part in comparison.report(found):
-                console().print(part)
     if all(finding.verdict is None for finding in found.claims):
         raise SystemExit(1)
 
 
-def _decided(found: comparison.Read) -> bool:
-    """Whether there is a verdict on the last arm."""
-    return found.claims[-1].verdict is not None
+def _design(metric: Metric, settings: dict[str, Any]) -> Design:
+    """How to compare; takes its own settings out of the others."""
+    keys = ("seed", "sessions", "null", "strict", "pairs")
+    return Design(
+        metric=metric,
+        budget_s=settings.pop("budget"),
+        command=command_line(),
+        **{key: settings.pop(key) for key in keys},
+    )
 
 
-def _checked(
-    store: Store,
-    found: comparison.Read,
-    arm: Arm,
-    design: Design,
-    show: Callable[[Event], None],
-) -> comparison.Read:
+def _can_be_checked(arm: Arm, found: comparison.Read) -> bool:
+    """Whether the last arm has a verdict, is a server's, and generates enough to be halved."""
+    task, verdict = arm.task, found.claims[-1].verdict
+    whole = isinstance(task, Timed) and task.kind == "request" and task.generation_tokens >= 4
+    return whole and verdict is not None and arm.target.source == "server"
+
+
+def _checked(store: Store, found: comparison.Read, arm: Arm, design: Design) -> comparison.Read:
     """What was found, with the arm's rate from two lengths: a small comparison of its own."""
     task = arm.task
-    if not isinstance(task, Timed) or task.kind != "request" or task.generation_tokens < 4:
-        return found
+    assert isinstance(task, Timed)
     half = replace(arm, task=replace(task, generation_tokens=task.generation_tokens // 2))
     own = replace(
         design,
@@ -116,7 +123,8 @@ def _checked(
         sessions=1,
         null=False,
     )
-    checked = comparison.read(store, compare([arm, half], own, store, show))
+    with _following() as show:
+        checked = comparison.read(store, compare([arm, half], own, store, show))
     return replace(found, differencing=checked.differencing)
 
 

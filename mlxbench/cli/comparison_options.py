@@ -71,8 +71,8 @@ HOW: tuple[Decorator, ...] = (
         "--check/--no-check",
         default=True,
         show_default=True,
-        help="Where the last arm is a server, also take its rate from requests of two lengths, "
-        "about 20 s more.",
+        help="Where the last arm is a server, also take its rate from requests of two lengths: "
+        "some more pairs of trials, afterwards.",
     ),
     click.option("--null", is_flag=True, help="Also run the first arm against itself."),
     click.option("--strict", is_flag=True, help="Refuse to measure on a machine that is not fit."),
@@ -85,7 +85,7 @@ HOW: tuple[Decorator, ...] = (
         metavar="N",
         default=0,
         show_default=True,
-        help="Of the order of trials and of the prompts.",
+        help="Of the order of trials, and of the prompts where no server takes part.",
     ),
     server_options,
     registry_option,

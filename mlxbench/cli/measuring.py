@@ -10,10 +10,11 @@ from mlxbench import lock, registry
 from mlxbench.cli.display import measuring
 from mlxbench.cli.interrupt import prompt_exit
 from mlxbench.cli.parameters import store_path
-from mlxbench.cli.reach import SERVERS
+from mlxbench.cli.reach import SERVERS, Reach
 from mlxbench.cli.servers import server_target
 from mlxbench.cli.targets import Request, refuse_early, resolve
 from mlxbench.cli.timing_options import Settings
+from mlxbench.errors import InputError
 from mlxbench.measure import Event, Plan, Session, Started, TrialEnded, measure
 from mlxbench.records import Arm, Failed, Target, TrialRecord
 from mlxbench.registry import ModelSpec
@@ -32,6 +33,11 @@ def measure_all(
     with Store.open(path) as store, prompt_exit(latest.abort):
         if settings.engine in SERVERS:
             targets = [_served(settings, name, models) for name in names]
+        elif settings.reach != Reach():
+            raise InputError(
+                "--url, --allow-remote and --unload are for servers",
+                "add --engine ollama or --engine openai, or leave them out",
+            )
         else:
             targets = _local_targets(settings, names, models, arms)
     with lock.accelerator_lock(), Store.open(path) as store, prompt_exit(latest.abort):
@@ -44,8 +50,13 @@ def measure_all(
 
 def _served(settings: Settings, name: str, models: dict[str, ModelSpec]) -> Target:
     """A server's target; the lab note's chats need no tokenizer, so none is fetched for them."""
-    chats_only = settings.workload == "lab-note"
-    return server_target(settings.engine, name, models, settings.reach, chats_only=chats_only)
+    if settings.synthetic or settings.layers is not None:
+        raise InputError(
+            f"--engine {settings.engine} measures what the server holds",
+            "leave out --synthetic and --layers, or export such a checkpoint for the server first",
+        )
+    chats = settings.workload == "lab-note"
+    return server_target(settings.engine, name, models, settings.reach, without_tokenizer=chats)
 
 
 def _local_targets(

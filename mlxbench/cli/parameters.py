@@ -104,7 +104,7 @@ def server_options(command: Function) -> Function:
         click.option(
             "--url",
             metavar="ADDRESS",
-            help="The server's address.  [default: $OLLAMA_HOST, else 127.0.0.1:11434]",
+            help="The server's address.  [default for Ollama: $OLLAMA_HOST, else 127.0.0.1:11434]",
         ),
     ):
         command = option(command)

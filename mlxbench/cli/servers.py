@@ -26,12 +26,12 @@ def server_target(
     models: dict[str, ModelSpec],
     reach: Reach,
     tokenizer: str | None = None,
-    chats_only: bool = False,
+    without_tokenizer: bool = False,
 ) -> Target:
     """The target `name`: a registry name, or what the server itself calls the model.
 
-    `tokenizer` is a directory or a registry name; chats need none, so none is looked for. Raises
-    InputError for a bad address.
+    `tokenizer` is a directory or a registry name; none is looked for `without_tokenizer`, where
+    none is needed or another will be given. Raises InputError for a bad address.
     """
     if engine == "ollama":
         address = ollama_address(reach.url, reach.allow_remote)
@@ -47,7 +47,7 @@ def server_target(
     place: Path | None = None
     if tokenizer:
         place = _tokenizer(tokenizer, models)
-    elif spec and not chats_only:
+    elif spec and not without_tokenizer:
         place = _tokenizer_of(spec)
     return Target(
         engine,

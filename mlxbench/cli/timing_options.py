@@ -61,7 +61,8 @@ WHAT: tuple[Decorator, ...] = (
         "models",
         type=Names(),
         required=True,
-        help="Registry name, directory, or hf:owner/repo[@revision]; several by commas.",
+        help="Registry name, directory, hf:owner/repo[@revision], or what a server calls it; "
+        "several by commas.",
     ),
     click.option(
         *("-p", "--prompt-tokens"),

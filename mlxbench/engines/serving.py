@@ -29,11 +29,13 @@ class Prompts:
 
 def refuse_impossible(server: str, task: Task, options: Options) -> None:
     """Raises InputError for what a server cannot be asked to do."""
-    if options != Options(prefill_step_size=options.prefill_step_size):
+    if options.kv_bits is not None:
         raise InputError(
             f"{server} cannot quantise the KV cache for one request",
             "start the server with a quantised KV cache, or leave kv_bits out",
         )
+    if options != Options():
+        raise InputError(f"{server} chooses its own prefill step", "leave out --prefill-step-size")
     if isinstance(task, Generate):
         return
     wrong = {

@@ -55,12 +55,19 @@ def ollama_address(given: str | None, allow_remote: bool) -> Address:
 
     Raises InputError for what is no address, or is not on this machine and was not allowed.
     """
-    named = given if given is not None else _from_environment()
-    return parse_address(named, OLLAMA_PORT, allow_remote)
+    if given is not None:
+        return parse_address(given, OLLAMA_PORT, allow_remote)
+    return parse_address(_from_environment(), OLLAMA_PORT, allow_remote, any_port=True)
 
 
-def parse_address(text: str, default_port: int, allow_remote: bool) -> Address:
-    """An address by Ollama's rules. Raises InputError."""
+def parse_address(
+    text: str, default_port: int, allow_remote: bool, any_port: bool = False
+) -> Address:
+    """An address by Ollama's rules. Raises InputError.
+
+    Ollama takes the default port for one that is none, which `any_port` allows: what somebody typed
+    just now must not reach another server instead.
+    """
     scheme, separator, rest = text.strip().partition("://")
     if not separator:
         scheme, rest = "http", text.strip()
@@ -68,7 +75,9 @@ def parse_address(text: str, default_port: int, allow_remote: bool) -> Address:
     if scheme not in ports or "@" in rest:
         raise InputError(f"{text!r} is no server's address", _ADVICE)
     place, _, path = rest.partition("/")
-    host, port = _host_and_port(place, ports[scheme])
+    host, port = _host_and_port(place, ports[scheme], any_port)
+    if port is None:
+        raise InputError(f"{text!r} has no port from 0 to {LARGEST_PORT}", _ADVICE)
     path = path.strip("/")
     if not (_ip(host) or NAME.fullmatch(host)) or not PATH.fullmatch(path):
         raise InputError(f"{text!r} is no server's address", _ADVICE)
@@ -85,14 +94,16 @@ def _from_environment() -> str:
     return os.environ.get(OLLAMA_VARIABLE, "").strip().strip("\"'")
 
 
-def _host_and_port(place: str, default: int) -> tuple[str, int]:
+def _host_and_port(place: str, default: int, any_port: bool) -> tuple[str, int | None]:
+    """Host and port; no port where there is one that is none, unless any will do."""
     if _ip(place.strip("[]")):
         return place.strip("[]"), default
     host, colon, port = place.rpartition(":")
     if not colon:
         return place or "127.0.0.1", default
     valid = port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= LARGEST_PORT
-    return host.strip("[]") or "127.0.0.1", int(port) if valid else default
+    found = int(port) if valid else default if any_port else None
+    return host.strip("[]") or "127.0.0.1", found
 
 
 def _reachable(host: str) -> str:

@@ -97,6 +97,9 @@ def compare(
             comparison = _confirmed(bench, comparison, everyone)
         failed = all(session.failure for session in comparison.sessions)
         status = "failed" if failed else "done"
+    except MeasurementError:
+        status = "failed"
+        raise
     finally:
         sessions = tuple(bench.sessions[: design.sessions])  # without an unfinished confirmation
         notices = bench.gate.notices()
@@ -138,13 +141,17 @@ def _session(bench: _Bench, arms: Sequence[Arm], number: int, confirming: bool =
     fresh = bench.design.sessions > 1
     lanes: Interleaved | None = None
     failure: str | None = "interrupted"
+    opening = False
     try:
         bench.gate.before(environment_of(arms[0].target))
+        opening = True
         with opened(arms, fresh, bench.on_event) as targets:
             lanes = _lanes(bench, arms, targets, number)
             failure = _measure_and_finish(bench, lanes, targets, number, confirming)
     except MeasurementError as error:
         failure = str(error)
+        if opening and lanes is None and not fresh:  # no other session will fare better
+            raise
     except KeyboardInterrupt:
         if not fresh:  # nobody has seen a result, so what there is may be looked at, once
             failure = None

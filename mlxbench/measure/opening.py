@@ -30,8 +30,12 @@ class Opened:
 def opened(
     arms: Sequence[Arm], fresh: bool, on_loading: Callable[[Target], None]
 ) -> Iterator[dict[Target, Opened]]:
-    """All different targets of `arms`, open until the block ends; `fresh`: in new processes."""
-    targets = dict.fromkeys(arm.target for arm in arms)
+    """All different targets of `arms`, open until the block ends; `fresh`: in new processes.
+
+    Servers come first: whether one is there and fit is known at once, and a model of this process
+    may take minutes to load.
+    """
+    targets = sorted({arm.target: None for arm in arms}, key=lambda one: one.source != "server")
     workers: dict[str | None, Worker] = {}
     with ExitStack() as stack:
         found: dict[Target, Opened] = {}
@@ -44,7 +48,7 @@ def opened(
             else:
                 found[target] = _open_here(target)
             stack.callback(found[target].loaded.close)
-        yield found
+        yield {arm.target: found[arm.target] for arm in arms}
 
 
 def environment_of(target: Target) -> Environment:

@@ -129,7 +129,9 @@ class RemoteLoaded:
         return self._clock
 
     def close(self) -> None:
-        """Nothing: what the worker holds is freed when it ends."""
+        """Close it there: a server has to be left as it was. A dead worker has nothing to close."""
+        with suppress(MeasurementError):
+            self._worker.ask({"do": "close", "index": self._index})
 
 
 def _parsed(answer: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import os
 import queue
 import sys
 import threading
+from collections.abc import Sequence
 from typing import IO, Any
 
 from mlxbench import engines
@@ -29,7 +30,7 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     opened: list[Loaded] = []
     requests: queue.SimpleQueue[Message] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(sys.stdin, requests), daemon=True).start()
+    threading.Thread(target=_read, args=(sys.stdin, requests, opened), daemon=True).start()
     while True:
         request = requests.get()
         try:
@@ -40,10 +41,16 @@ def main() -> None:
         answers.flush()
 
 
-def _read(stdin: IO[str], requests: queue.SimpleQueue[Message]) -> None:
-    """Queue requests; when the measurement is gone, be gone too, even in the middle of a trial."""
+def _read(stdin: IO[str], requests: queue.SimpleQueue[Message], opened: Sequence[Loaded]) -> None:
+    """Queue requests; when the measurement is gone, be gone too, even in the middle of a trial.
+
+    Servers are left as they were found; what is in this process ends with it.
+    """
     for line in stdin:
         requests.put(json.loads(line))
+    for loaded in opened:
+        if loaded.checkpoint is not None and loaded.checkpoint.source == "server":
+            loaded.close()
     os._exit(0)
 
 

@@ -55,7 +55,8 @@ class Checkpoint:
 
     A server's model has no directory here. Its fingerprint is the server's own digest, and
     `serving` says what serves it: `program`, `version`, `runner`, `counting` (how the server counts
-    what it reports, in words), and whatever else the server tells.
+    what it reports, in words), `steps_counted` (the steps in its decode time for N tokens, "N" or
+    "N-1", where it gives a rate), and whatever else the server tells.
     """
 
     name: str

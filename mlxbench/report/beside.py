@@ -60,10 +60,7 @@ def _table(sides: Sequence[Side], names: Sequence[str]) -> Table:
 
 def _theory(side: Side) -> str:
     """By how much that rule alone exceeds the common one."""
-    rule = side.native_rule or ""
-    if "N-1" not in rule or side.steps_ratio is None or side.common_tps is None:
-        return ""
-    return f": {side.steps_ratio:.3f} of the common rate"
+    return f": {side.theory:.3f} times the common rate at this length" if side.theory else ""
 
 
 def _sentence(one: Agreement, names: Sequence[str]) -> str:

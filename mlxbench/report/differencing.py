@@ -9,7 +9,7 @@ stamps are wrong: a server that holds its first token back, or rounds.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from mlxbench import stats
 from mlxbench.measure.findings import TrialsOf
@@ -26,6 +26,15 @@ class Differencing:
     lengths: tuple[int, int]
     tps: Estimate
     stamped_tps: Estimate
+
+    @property
+    def word(self) -> Literal["agrees", "disagrees", "too noisy"]:
+        """Whether the two 95 % intervals overlap; too noisy where one has no end."""
+        bounds = (self.tps.low, self.tps.high, self.stamped_tps.low, self.stamped_tps.high)
+        low, high, stamped_low, stamped_high = bounds
+        if low is None or high is None or stamped_low is None or stamped_high is None:
+            return "too noisy"
+        return "agrees" if low <= stamped_high and stamped_low <= high else "disagrees"
 
 
 def differencing(
@@ -53,18 +62,28 @@ def differencing(
 
 def document(found: Differencing) -> dict[str, Any]:
     """For scripts."""
-    return asdict(found)
+    return {**asdict(found), "word": found.word}
 
 
 def sentence(found: Differencing) -> str:
     """For people."""
     by_length, by_stamps = found.tps, found.stamped_tps
+    verdict = {
+        "agrees": "the stamps agree",
+        "disagrees": "the stamps DISAGREE: distrust this server's rate",
+        "too noisy": "too noisy to tell",
+    }[found.word]
     return (
-        f"checked by differencing {found.lengths[1]} and {found.lengths[0]} tokens: "
+        f"check by differencing {found.lengths[1]} and {found.lengths[0]} tokens: "
         f"{rate(by_length.value)} tok/s [{interval(by_length.low, by_length.high)}, "
         f"{by_length.n} pairs]; by stamps {rate(by_stamps.value)} "
-        f"[{interval(by_stamps.low, by_stamps.high)}]"
+        f"[{interval(by_stamps.low, by_stamps.high)}]: {verdict}"
     )
+
+
+def outcome(found: Differencing | None) -> str:
+    """The sentence, or that the check gave nothing."""
+    return sentence(found) if found else "the check by two lengths gave no rate: too noisy"
 
 
 def _like(task: object, length: int) -> Timed:

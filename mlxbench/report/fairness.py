@@ -19,7 +19,7 @@ from itertools import takewhile
 
 from mlxbench import roofline, stats
 from mlxbench.measure.findings import TrialsOf
-from mlxbench.records import Comparison, Completed, Run, Timed
+from mlxbench.records import Checkpoint, Comparison, Completed, Run, Target, Timed
 from mlxbench.report.document import native_rule
 from mlxbench.stats import Estimate
 
@@ -30,14 +30,15 @@ SNIPPET = 24
 class Side:
     """One arm: rates in tokens per second by both rules, its bytes, and the machine's bandwidth.
 
-    `steps_ratio` is N/(N-1), by which a rule that divides N tokens by N-1 intervals exceeds ours.
+    `theory` is what the engine's rule alone makes of the common rate: N/(N-1) where it divides N
+    tokens by N-1 intervals.
     """
 
     arm: int
     common_tps: Estimate | None
     native_tps: Estimate | None
     native_rule: str | None
-    steps_ratio: float | None
+    theory: float | None
     format: str | None
     bits_per_weight: float | None
     bytes_per_token: float | None
@@ -102,8 +103,7 @@ def _sides(
     trials_of: TrialsOf,
 ) -> list[Side]:
     checkpoints = [run.checkpoint if run else None for run in runs]
-    # Formats differ, the model does not: who does not know its active parameters takes the other's.
-    active = next((c.params_active for c in checkpoints if c and c.params_active), None)
+    active = _active_parameters(comparison, checkpoints)
     sides = []
     for arm, (run, checkpoint) in enumerate(zip(runs, checkpoints, strict=True)):
         task = comparison.arms[arm].task
@@ -111,22 +111,50 @@ def _sides(
         bits = checkpoint.bits_per_weight if checkpoint else None
         kv = checkpoint.kv_bytes_per_token if checkpoint else None
         context = task.prompt_tokens + task.generation_tokens / 2
-        read = active * bits / 8 + (kv or 0) * context if active and bits else None
-        steps = task.generation_tokens - 1
+        weights = active[arm] * bits / 8 if active[arm] and bits else None
+        read = weights and weights + (kv or 0) * context
+        decoding = comparison.metric in ("decode", "median-gap")
         sides.append(
             Side(
                 arm=arm,
-                common_tps=rates[arm] if comparison.metric in ("decode", "median-gap") else None,
+                common_tps=rates[arm],
                 native_tps=_native(comparison, arm, trials_of),
-                native_rule=native_rule(run) if run else None,
-                steps_ratio=task.generation_tokens / steps if steps else None,
+                native_rule=native_rule(run) if run and decoding else None,
+                theory=_theory(run, task.generation_tokens) if run and decoding else None,
                 format=_format(run),
                 bits_per_weight=bits,
-                bytes_per_token=read,
+                bytes_per_token=read if decoding else None,
                 bandwidth=roofline.bandwidth_of(run.environment) if run else None,
             )
         )
     return sides
+
+
+def _active_parameters(
+    comparison: Comparison, checkpoints: Sequence[Checkpoint | None]
+) -> list[int]:
+    """Weights that one token uses, 0 if unknown: a server's are the same model's beside it."""
+    own = [one.params_active or 0 if one else 0 for one in checkpoints]
+    first = comparison.arms[0].target
+    return [
+        count or (own[0] if _same_model(first, arm.target) else 0)
+        for count, arm in zip(own, comparison.arms, strict=True)
+    ]
+
+
+def _same_model(local: Target, served: Target) -> bool:
+    """Whether a server was given the prompts of the very checkpoint that is compared with it."""
+    return served.source == "server" and served.tokenizer == local.location
+
+
+def _theory(run: Run, tokens: int) -> float | None:
+    """Native over common rate for `tokens` tokens, by the engine's rule."""
+    served = run.arm.target.source == "server"
+    serving = run.checkpoint.serving if run.checkpoint else {}
+    steps = serving.get("steps_counted") if served else "N-1"
+    if steps is None or tokens < 2:
+        return None
+    return tokens / (tokens - 1) if steps == "N-1" else 1.0
 
 
 def _format(run: Run | None) -> str | None:
@@ -136,7 +164,7 @@ def _format(run: Run | None) -> str | None:
     if isinstance(default, str):
         return default
     if isinstance(default, dict) and "bits" in default:
-        return f"MLX {default['bits']}-bit, groups of {default.get('group_size')}"
+        return f"MLX {default['bits']}-bit/{default.get('group_size')}"
     return None
 
 
@@ -155,7 +183,7 @@ def _native(comparison: Comparison, arm: int, trials_of: TrialsOf) -> Estimate |
 
 
 def _agreement(comparison: Comparison, arm: int, trials_of: TrialsOf) -> Agreement | None:
-    """Compared where both arms had the same prompt: each is the first of its engine."""
+    """Compared where both arms had the same prompt and are the same model."""
     if not _same_prompts(comparison, arm):
         return None
     pairs = [
@@ -191,4 +219,7 @@ def _same_prompts(comparison: Comparison, arm: int) -> bool:
     tasks = [one.task for one in comparison.arms]
     names = [one.target.engine for one in comparison.arms]
     greedy = all(isinstance(task, Timed) and task.sampler.greedy for task in tasks)
-    return greedy and names[arm] != names[0] and names.index(names[arm]) == arm
+    # With an engine twice, as with a null arm, who goes first in a round decides on the prompts.
+    once = names.count(names[0]) == names.count(names[arm]) == 1
+    same = _same_model(comparison.arms[0].target, comparison.arms[arm].target)
+    return greedy and once and same and not comparison.alternating

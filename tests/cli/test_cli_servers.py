@@ -167,6 +167,43 @@ def test_another_loaded_model_is_refused_or_set_aside(
     assert [resident.card.name for resident in ollama.residents] == ["other:1b"]
 
 
+def test_sessions_in_workers_leave_the_server_as_it_was(
+    mlxbench: Invoke, ollama: OllamaDouble, tiny_dense: Path, tmp_path: Path
+) -> None:
+    from tests.ollama_double.client import post
+
+    post(ollama, {"model": "other:1b", "keep_alive": 600})
+    arm = f"ollama:tiny-dense,url={ollama.url},tokenizer={tiny_dense}"
+    settings = ("--sessions", "2", "--unload", "--no-check", "--db", str(tmp_path / "r.sqlite"))
+    outcome = mlxbench("compare", arm, arm, *QUICK, *settings, "--json")
+    assert len(document(outcome)["comparison"]["sessions"]) == 2
+    assert [resident.card.name for resident in ollama.residents] == ["other:1b"]
+
+
+def test_servers_are_asked_before_anything_is_loaded(mlxbench: Invoke, tmp_path: Path) -> None:
+    command = ("ab", "--model", "tiny-dense", "--url", "127.0.0.1:9")
+    outcome = mlxbench(*command, "--db", str(tmp_path / "r.sqlite"))
+    assert "nothing answers at http://127.0.0.1:9" in error_line(outcome, 1)
+    assert outcome.err.count("loading") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--engine", "ollama", "--synthetic"), "measures what the server holds"),
+        (("--engine", "ollama", "--layers", "1"), "measures what the server holds"),
+        (("--engine", "ollama", "--prefill-step-size", "64"), "chooses its own prefill step"),
+        (("--url", "127.0.0.1"), "are for servers; add --engine ollama"),
+        (("--unload",), "are for servers; add --engine ollama"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(
+    mlxbench: Invoke, tmp_path: Path, arguments: tuple[str, ...], reason: str
+) -> None:
+    command = ("decode", "--model", "tiny-dense", "--db", str(tmp_path / "r.sqlite"))
+    assert reason in error_line(mlxbench(*command, *arguments), 2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     [

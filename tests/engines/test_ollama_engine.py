@@ -173,6 +173,26 @@ def test_a_first_piece_of_several_tokens_is_not_taken_for_one(opening: Opening) 
     assert "several tokens" in failed(loaded.run(REQUEST, Options(), seed=1)).message
 
 
+def test_a_last_token_without_text_does_not_raise_the_rate(opening: Opening) -> None:
+    # Of 12 tokens the last one is a byte that never becomes a character.
+    pieces = (*(f" {word}".encode() for word in "abcdefghijk"), b"\xe4")
+    _, loaded = opening(pieces=pieces, token_s=0.01, sample_s=0.0)
+    trial = completed(loaded.run(REQUEST, Options(), seed=1))
+    assert common_tps(trial) == pytest.approx(100, rel=0.02)
+
+
+def test_a_first_token_without_text_is_noticed(opening: Opening) -> None:
+    pieces = (b"\xe4", *(f" {word}".encode() for word in "abcdefghijk"))
+    _, loaded = opening(version="0.6.6", pieces=pieces, token_s=0.01, sample_s=0.0)
+    trial = failed(loaded.run(REQUEST, Options(), seed=1))
+    assert trial.reason == "bad_reply"
+
+
+def test_a_reload_during_a_trial_is_a_failure(opening: Opening) -> None:
+    _, loaded = opening(warm_load_s=0.6)
+    assert "loaded the model again" in failed(loaded.run(REQUEST, Options(), seed=1)).message
+
+
 def test_a_reply_that_ends_early_is_a_failure(opening: Opening) -> None:
     _, loaded = opening(stop_after=5)
     trial = failed(loaded.run(REQUEST, Options(), seed=1))

@@ -11,6 +11,7 @@ import pytest
 from mlxbench.engines import openai
 from mlxbench.engines.openai import keys
 from mlxbench.errors import InputError, MlxbenchError
+from mlxbench.http_client import Address
 from mlxbench.measure import Plan, Session, measure
 from mlxbench.records import Arm, Options, Target, Task
 from mlxbench.store import Store
@@ -106,11 +107,19 @@ def test_only_the_key_is_taken_out_of_a_text(tiny_moe: Path, name: str) -> None:
     assert getattr(trial, "text", trial) == hidden[name]
 
 
-def test_our_own_variable_goes_before_the_common_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_other_programs_key_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Address("http", "127.0.0.1", 80)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-common")
-    assert keys.from_environment() == CANARY
+    assert keys.from_environment(here) == CANARY
     monkeypatch.setenv("MLXBENCH_API_KEY", " ")
-    assert keys.from_environment() == "sk-common"
+    assert keys.from_environment(here) is None
+
+
+def test_a_key_does_not_cross_a_network_in_clear() -> None:
+    with pytest.raises(InputError, match="in clear; use https") as caught:
+        keys.from_environment(Address("http", "192.0.2.7", 80))
+    assert CANARY not in str(caught.value)
+    assert keys.from_environment(Address("https", "192.0.2.7", 443)) == CANARY
 
 
 def test_without_a_key_none_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,13 +27,21 @@ from mlxbench.http_client import ollama_address, parse_address
         ("::1", "http://[::1]:11434"),
         ("::", "http://[::1]:11434"),
         ("127.8.9.1:66", "http://127.8.9.1:66"),
-        ("127.0.0.1:http", "http://127.0.0.1:11434"),
-        ("127.0.0.1:99999", "http://127.0.0.1:11434"),
         (" 127.0.0.1:1 ", "http://127.0.0.1:1"),
     ],
 )
 def test_an_address_is_read_by_ollamas_rules(text: str, url: str) -> None:
     assert ollama_address(text, allow_remote=False).url == url
+
+
+def test_a_port_that_is_none_is_the_default_in_the_environment_and_refused_when_typed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for text in ("127.0.0.1:http", "127.0.0.1:99999", "127.0.0.1:1143x"):
+        monkeypatch.setenv("OLLAMA_HOST", text)
+        assert ollama_address(None, allow_remote=False).port == 11434
+        with pytest.raises(InputError, match="has no port from 0 to 65535"):
+            ollama_address(text, allow_remote=False)
 
 
 def test_without_a_name_the_environment_says_where(monkeypatch: pytest.MonkeyPatch) -> None:

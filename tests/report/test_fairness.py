@@ -31,7 +31,7 @@ from tests.measure.compared_trials import one_session
 UTC = "2026-11-23T04:15:22Z"
 TASK = Timed("request", prompt_tokens=100, generation_tokens=5)
 MLX = Arm(Target("mlx", "m", "dir"), TASK)
-OLLAMA = Arm(Target("ollama", "m:4b", "http://127.0.0.1:1", source="server"), TASK)
+OLLAMA = Arm(Target("ollama", "m:4b", "http://127.0.0.1:1", source="server", tokenizer="dir"), TASK)
 MLX_FORMAT = Checkpoint(
     "m",
     "hub",
@@ -48,7 +48,11 @@ OLLAMA_FORMAT = Checkpoint(
     bits_per_weight=5.0,
     quantization={"": "Q4_1"},
     kv_bytes_per_token=2000,
-    serving={"program": "Ollama", "counting": "Ollama divides N tokens by N-1 forwards"},
+    serving={
+        "program": "Ollama",
+        "counting": "Ollama divides N tokens by N-1 forwards",
+        "steps_counted": "N-1",
+    },
 )
 M3_ULTRA = Environment(accelerator="Apple M3 Ultra", accelerator_cores=80)
 
@@ -102,7 +106,7 @@ def test_native_and_common_rates_stand_side_by_side_and_differ_by_the_rule(tmp_p
         # 5 tokens over 4 intervals of 0.1 s.
         assert side.common_tps.value == pytest.approx(10.0)
         assert side.native_tps.value / side.common_tps.value == pytest.approx(5 / 4)
-        assert side.steps_ratio == pytest.approx(5 / 4)
+        assert side.theory == pytest.approx(5 / 4)
     assert "B, native: Ollama divides N tokens by N-1 forwards" in shown(read)
     assert "1.250" in shown(read)
 
@@ -115,7 +119,7 @@ def test_bytes_per_token_and_bandwidth_follow_from_each_sides_own_format(tmp_pat
     assert ollama.bytes_per_token == pytest.approx(8e6 * 5 / 8 + 2000 * 102.5)
     assert mlx.bytes_per_s == pytest.approx(10 * (4.5e6 + 102_500))
     assert mlx.share == pytest.approx(10 * (4.5e6 + 102_500) / 819e9)
-    assert (mlx.format, ollama.format) == ("MLX 4-bit, groups of 64", "Q4_1")
+    assert (mlx.format, ollama.format) == ("MLX 4-bit/64", "Q4_1")
 
 
 def test_equal_replies_are_said_to_be_equal(tmp_path: Path) -> None:
@@ -174,7 +178,9 @@ def test_two_lengths_give_the_decode_rate_without_the_first_stamp(tmp_path: Path
     assert read.differencing.tps.value == pytest.approx(5.0)
     assert read.differencing.tps.n == 4
     assert read.differencing.stamped_tps.value == pytest.approx(10.0)
-    assert "checked by differencing 5 and 3 tokens: 5 tok/s [" in shown(read)
+    assert read.differencing.word == "disagrees"
+    assert "check by differencing 5 and 3 tokens: 5 tok/s [" in shown(read)
+    assert "DISAGREE" in shown(read)
 
 
 def test_arms_that_differ_in_more_than_length_are_not_differenced(tmp_path: Path) -> None:

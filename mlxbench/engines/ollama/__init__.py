@@ -7,6 +7,7 @@ only as evidence of exactly that work (`facts`), and leaves the server as it fou
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -148,7 +149,8 @@ class OllamaLoaded:
             "resident_bytes": float(resident.size),
             "resident_vram_bytes": float(resident.size_vram),
         }
-        if not 0 < resident.size_vram < resident.size:
+        wholly_on_cpu = resident.size_vram == 0 and sys.platform != "darwin"  # no accelerator known
+        if wholly_on_cpu or resident.size_vram >= resident.size:
             return ()
         share = resident.size_vram / resident.size
         return (
@@ -193,5 +195,6 @@ def _checkpoint(target: Target, version: str, model: Model) -> Checkpoint:
             "version": version,
             "runner": runner,
             "counting": counting.sentence(counting.version_of(version), runner),
+            "steps_counted": counting.forwards_counted(counting.version_of(version), runner),
         },
     )

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mlxbench.engines.ollama.reply import Reply, read
-from mlxbench.http_client import GENERATION, Client, Limits, ServerFault
+from mlxbench.http_client import CONTROL, GENERATION, Client, Limits, ServerFault
 from mlxbench.http_client.numbers import count, text
 
 UNLOADED_WITHIN_S = 15.0
@@ -71,7 +71,7 @@ class Api:
 
     def show(self, model: str) -> Model:
         """What is known of a model. Raises ServerFault when there is none of this name."""
-        shown = self.client.post("/api/show", {"model": model}, self._generation)
+        shown = self.client.post("/api/show", {"model": model}, CONTROL)
         details, info = _mapping(shown, "details"), _mapping(shown, "model_info")
         tags = _list(self.client.get("/api/tags"))
         tag = next((one for one in tags if same(text(one, "name"), model)), {})
@@ -94,7 +94,7 @@ class Api:
     def unload(self, model: str) -> None:
         """Unload a model and return once it is gone. Raises ServerFault when it stays."""
         body = {"model": model, "prompt": "", "keep_alive": 0, "stream": False}
-        self.client.post("/api/generate", body, self._generation)
+        self.client.post("/api/generate", body, CONTROL)
         deadline = time.monotonic() + UNLOADED_WITHIN_S
         while self.resident(model) is not None:
             if time.monotonic() > deadline:

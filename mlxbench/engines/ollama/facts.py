@@ -3,8 +3,11 @@
 **Common stamps.** Ollama's stamps are on its own clock. The reply began `total_duration` before the
 last message was created, so each piece's time since then is known without this machine's clock, and
 network and Python stay outside. With t_1 the first piece and t_N the last,
-`decode = (N-1) / (t_N - t_1)` as everywhere here. That needs the first piece to be one token: it is
-if it is ASCII, since only bytes of an unfinished character are held back.
+`decode = (N-1) / (t_N - t_1)` as everywhere here. Bytes of an unfinished character are held back,
+and dropped where none comes of them, so with fewer pieces than tokens two things need care: the
+last token may have no piece, so the last message, which follows it at once, stands for it; and the
+first piece must be the first token. It is not if it is no ASCII, or comes later than the server's
+own `eval_duration` before the end allows.
 
 **Native figures** are kept as the server gave them, by its own rule (`counting`).
 """
@@ -22,6 +25,8 @@ from mlxbench.records import Completed, Generate, Timed
 
 # The server's clock can be set while it runs. Its span and ours differ by what lies between them.
 SPAN_TOLERANCE_S = 0.25
+LATE_STEPS = 0.6  # of a step, by which a first piece may come after the first token
+RELOAD_S = 0.5  # a model that is loaded takes some milliseconds to "load"
 CLOCK_GRAIN_S = 1e-5  # Python reads times to the microsecond
 SPAN_TOLERANCE = 0.1
 
@@ -38,6 +43,8 @@ def timed(reply: Reply, task: Timed) -> Completed:
         raise ServerFault("early_stop", f"{came}: the model ended its reply")
     if generated != wanted or reason != "length":
         raise ServerFault("wrong_count", came)
+    if (nanoseconds(reply.done, "load_duration") or 0.0) > RELOAD_S:
+        raise ServerFault("engine_error", "the server loaded the model again during the trial")
     _refuse_other_prompt(reply.done, task.prompt_tokens)
     _refuse_merged_start(reply, generated)
     return _completed(reply, task.prompt_tokens, generated, "length")
@@ -60,6 +67,8 @@ def _completed(reply: Reply, prompt: int, generated: int, finish: Any) -> Comple
     total_s = _seconds(reply.done, "total_duration")
     started = reply.created - total_s
     stamps = tuple(piece.created - started for piece in reply.pieces)
+    if 1 < len(stamps) < generated:
+        stamps = (*stamps[:-1], total_s)
     _refuse_odd_clock(reply, (*stamps, total_s))
     return Completed(
         clock="server",
@@ -122,8 +131,14 @@ def _refuse_merged_start(reply: Reply, generated: int) -> None:
         raise ServerFault("bad_reply", f"{generated} tokens came in one piece, without times")
     if len(pieces) > generated:
         raise ServerFault("wrong_count", f"{len(pieces)} pieces of text for {generated} tokens")
-    if pieces and len(pieces) < generated and not pieces[0].text.isascii():
+    if not pieces or len(pieces) == generated:
+        return
+    if not pieces[0].text.isascii():
         raise ServerFault("bad_reply", "the first piece of text may hold several tokens")
+    decoding_s = nanoseconds(reply.done, "eval_duration") or 0.0
+    late_s = decoding_s - (reply.created - pieces[0].created)
+    if late_s > LATE_STEPS * decoding_s / (generated - 1):
+        raise ServerFault("bad_reply", "the first token had no piece of text of its own")
 
 
 def _refuse_odd_clock(reply: Reply, stamps: tuple[float, ...]) -> None:

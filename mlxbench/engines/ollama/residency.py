@@ -14,13 +14,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
+from mlxbench.engines.ollama import restoring
 from mlxbench.engines.ollama.api import Api, Resident, same
 from mlxbench.engines.ollama.request import FOR_EVER
 from mlxbench.errors import MeasurementError
-from mlxbench.http_client import ServerFault
 
 # Models that this process measures, by server: none of them is another one's trouble.
 _under_test: dict[str, list[str]] = {}
@@ -41,11 +40,16 @@ def occupy(api: Api, model: str, unload: bool) -> Callable[[], None]:
             f"Ollama holds other models ({names}), which take memory and may take the accelerator",
             f"run `ollama stop {others[0].name}`, or let --unload set them aside and restore them",
         )
-    for other in others:
-        api.unload(other.name)
     own = next((one for one in before if same(one.name, model)), None)
+    restore = _restorer(api, model, own, others)
     _under_test.setdefault(server, []).append(model)
-    return _restorer(api, model, own, others)
+    try:
+        for other in others:
+            api.unload(other.name)
+    except BaseException:
+        restore()
+        raise
+    return restore
 
 
 def _restorer(
@@ -59,17 +63,15 @@ def _restorer(
         if restored:
             return
         restored = True
-        names = _under_test[api.client.address.url]
-        names.remove(model)
+        _under_test[api.client.address.url].remove(model)
         away_s = time.monotonic() - taken_at
-        with suppress(ServerFault):  # a server that is gone has nothing left to restore
-            if own is None or own.keep_alive_s <= away_s:
-                api.unload(model)
-            else:
-                api.load(_again(own, away_s))
-            for other in others:
-                if other.keep_alive_s > away_s:
-                    api.load(_again(other, away_s))
+        kept = own is not None and own.keep_alive_s > away_s
+        steps = [] if kept else [restoring.unloading(model)]
+        wanted = [own, *others] if own is not None else others
+        steps += [
+            restoring.loading(_again(one, away_s)) for one in wanted if one.keep_alive_s > away_s
+        ]
+        restoring.restore(api.client.address, steps)
 
     return restore
 

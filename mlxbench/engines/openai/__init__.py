@@ -52,8 +52,9 @@ def predict_memory(target: Target, arms: Sequence[Arm]) -> int | None:  # noqa: 
 
 def open(target: Target) -> OpenAILoaded:  # noqa: A001 - the name that the Engine protocol gives it
     """Find the model on its server. Raises InputError, CheckpointError, MeasurementError."""
-    key = keys.from_environment()
-    client = Client(_base(parse_address(target.location, DEFAULT_PORT, target.allow_remote)), key)
+    address = _base(parse_address(target.location, DEFAULT_PORT, target.allow_remote))
+    key = keys.from_environment(address)
+    client = Client(address, key)
     try:
         return OpenAILoaded(target, client, key)
     except ServerFault as fault:
@@ -61,7 +62,7 @@ def open(target: Target) -> OpenAILoaded:  # noqa: A001 - the name that the Engi
         why = keys.hidden(fault.message, key)
         raise MeasurementError(  # not `from fault`, which may show the key
             f"cannot use {client.address.url} for {target.model}: {why}",
-            f"start the server, name another with --url, or set {keys.VARIABLES[0]} if it asks "
+            f"start the server, name another with --url, or set {keys.VARIABLE} if it asks "
             "for a key",
         ) from None
     except BaseException:

@@ -11,8 +11,9 @@ import os
 import re
 
 from mlxbench.errors import InputError
+from mlxbench.http_client import Address
 
-VARIABLES = ("MLXBENCH_API_KEY", "OPENAI_API_KEY")
+VARIABLE = "MLXBENCH_API_KEY"
 # Visible ASCII without quotes and backslashes: what a header takes, and what every way of writing
 # text down leaves as it is, so that it is found again.
 KEY = re.compile(r"[!#-&(-\[\]-~]+")
@@ -21,18 +22,25 @@ SHORTEST_SECRET = 8
 HIDDEN = "***"
 
 
-def from_environment() -> str | None:
-    """The key of the first variable that has one. Raises InputError, which does not show it."""
-    for variable in VARIABLES:
-        key = os.environ.get(variable, "").strip()
-        if key and not KEY.fullmatch(key):
-            raise InputError(
-                f"{variable} holds characters that no key has",
-                "set it to the key alone, without quotes or spaces",
-            )
-        if key:
-            return key
-    return None
+def from_environment(address: Address) -> str | None:
+    """The key for a server, if there is one. Raises InputError, which does not show it.
+
+    No other program's variable is read: a key that people pay for would go to whoever listens. Nor
+    does it cross a network in clear.
+    """
+    key = os.environ.get(VARIABLE, "").strip()
+    if not key:
+        return None
+    if not KEY.fullmatch(key):
+        raise InputError(
+            f"{VARIABLE} holds characters that no key has",
+            "set it to the key alone, without quotes or spaces",
+        )
+    if address.scheme != "https" and not address.is_loopback:
+        raise InputError(
+            f"{VARIABLE} would go to {address.url} in clear", f"use https, or unset {VARIABLE}"
+        )
+    return key
 
 
 def hidden(text: str, key: str | None) -> str:
