@@ -11,7 +11,7 @@ import mlxbench
 PACKAGE = Path(mlxbench.__file__).parent
 LAYERS = [
     {"errors", "records", "paths", "redact"},
-    {"stats", "roofline", "registry", "text"},
+    {"stats", "roofline", "registry", "text", "acrostic"},
     {
         "checkpoints",
         "synthetic",

@@ -21,6 +21,7 @@ COMMANDS = {
     "prefill": "mlxbench.cli.timing",
     "compare": "mlxbench.cli.compare",
     "ab": "mlxbench.cli.ab",
+    "probe": "mlxbench.cli.probe",
     "models": "mlxbench.cli.models",
     "results": "mlxbench.cli.results",
 }

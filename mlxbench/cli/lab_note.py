@@ -42,8 +42,8 @@ def decode_as_the_lab_note(settings: Settings, options: Options) -> None:
         models = registry.load(settings.models_file)
         console().print(terminal.lab_note_table(summaries, _published(models)))
         console().print(
-            "tok/s here is the mean of 3 native rates (N tokens over N-1 intervals), sampled, to"
-            "\nstand beside the note's; for a rate with an interval, measure without --workload.",
+            "tok/s here is the mean of 3 native rates, by the engine's own count, sampled, to "
+            "stand beside the note's. For a rate with an interval, measure without --workload.",
             style="dim",
         )
         print_warnings(summaries)

@@ -49,13 +49,13 @@ def measure_all(
 
 
 def _served(settings: Settings, name: str, models: dict[str, ModelSpec]) -> Target:
-    """A server's target; the lab note's chats need no tokenizer, so none is fetched for them."""
+    """A server's target; chats need no tokenizer, so none is fetched for them."""
     if settings.synthetic or settings.layers is not None:
         raise InputError(
             f"--engine {settings.engine} measures what the server holds",
             "leave out --synthetic and --layers, or export such a checkpoint for the server first",
         )
-    chats = settings.workload == "lab-note"
+    chats = settings.workload != "standard"
     return server_target(settings.engine, name, models, settings.reach, without_tokenizer=chats)
 
 

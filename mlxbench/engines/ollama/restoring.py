@@ -2,7 +2,7 @@
 
 Loading a large model again takes longer than anybody waits after Ctrl-C, and Ollama gives a load up
 when whoever asked for it hangs up. So the steps are handed to a child process in a session of its
-own, which goes on when its parent is gone. It is this module run as a script.
+own, which goes on when its parent is gone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def loading(body: dict[str, Any]) -> Step:
 def restore(address: Address, steps: Sequence[Step]) -> None:
     """Take the steps and return when they are done; they go on if this process ends before."""
     job = json.dumps({"url": address.url, "steps": list(steps)})
-    command = [sys.executable, "-m", __name__, job]
+    command = [sys.executable, "-c", f"from {__name__} import main; main()", job]
     subprocess.Popen(command, start_new_session=True, stdin=subprocess.DEVNULL).wait()
 
 
@@ -54,7 +54,7 @@ def take(api: Api, step: Step) -> str | None:
 
 
 def main() -> None:
-    """`python -m mlxbench.engines.ollama.restoring JOB`."""
+    """The child process: its argument is the job."""
     job = json.loads(sys.argv[1])
     # Whoever started the measurement allowed this address.
     api = Api(Client(parse_address(job["url"], OLLAMA_PORT, allow_remote=True)))
@@ -62,7 +62,3 @@ def main() -> None:
         if failure := take(api, step):
             sys.stderr.write(failure + "\n")
     api.client.close()
-
-
-if __name__ == "__main__":
-    main()
