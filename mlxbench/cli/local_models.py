@@ -36,13 +36,8 @@ def _ollama_tags(models: Mapping[str, ModelSpec]) -> Iterator[LocalModel]:
 def _ollama_answer() -> list[Mapping[str, object]]:
     """Ollama's list of tags; empty when it does not run on this machine or answers nonsense."""
     try:
-        client = Client(ollama_address(None, allow_remote=False))
-    except InputError:
+        with Client(ollama_address(None, allow_remote=False)) as client:
+            tags = client.get("/api/tags", QUICK).get("models")
+    except (InputError, ServerFault):
         return []
-    try:
-        tags = client.get("/api/tags", QUICK).get("models")
-    except ServerFault:
-        return []
-    finally:
-        client.close()
     return [tag for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from mlxbench.cli.reach import SERVERS
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 LARGEST_COUNT = 10_000_000
 
@@ -62,6 +64,29 @@ class Names(click.ParamType[tuple[str, ...]]):
         if not all(names):
             self.fail(f"{value!r} holds an empty name", param, ctx)
         return names
+
+
+def models_option(command: Function) -> Function:
+    """`--model`: what is measured."""
+    return click.option(
+        "--model",
+        "models",
+        type=Names(),
+        required=True,
+        help="Registry name, directory, hf:owner/repo[@revision], or what a server calls it; "
+        "several by commas.",
+    )(command)
+
+
+def engine_option(command: Function) -> Function:
+    """`--engine`: what runs it."""
+    return click.option(
+        "--engine",
+        type=click.Choice(["mlx", *SERVERS]),
+        default="mlx",
+        show_default=True,
+        help="mlx: in process. ollama, openai: a server, of Ollama's or of OpenAI's API.",
+    )(command)
 
 
 def json_option(command: Function) -> Function:

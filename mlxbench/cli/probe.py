@@ -10,31 +10,18 @@ from typing import Any
 import click
 
 from mlxbench.cli.parameters import (
-    Names,
+    engine_option,
     json_option,
+    models_option,
     registry_option,
     server_options,
     store_option,
 )
-from mlxbench.cli.reach import SERVERS
 
 
 @click.command()
-@click.option(
-    "--model",
-    "models",
-    type=Names(),
-    required=True,
-    help="Registry name, directory, hf:owner/repo[@revision], or what a server calls it; "
-    "several by commas.",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(["mlx", *SERVERS]),
-    default="mlx",
-    show_default=True,
-    help="mlx: in process. ollama, openai: a server, of Ollama's or of OpenAI's API.",
-)
+@models_option
+@engine_option
 @click.option(
     "--samples",
     type=click.IntRange(1, 10_000),

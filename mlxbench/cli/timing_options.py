@@ -11,14 +11,15 @@ import click
 
 from mlxbench.cli.parameters import (
     Counts,
-    Names,
     Real,
+    engine_option,
     json_option,
+    models_option,
     registry_option,
     server_options,
     store_option,
 )
-from mlxbench.cli.reach import SERVERS, Reach
+from mlxbench.cli.reach import Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +50,8 @@ class Settings:
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 WHAT: tuple[Decorator, ...] = (
-    click.option(
-        "--engine",
-        type=click.Choice(["mlx", *SERVERS]),
-        default="mlx",
-        show_default=True,
-        help="mlx: in process. ollama, openai: a server, of Ollama's or of OpenAI's API.",
-    ),
-    click.option(
-        "--model",
-        "models",
-        type=Names(),
-        required=True,
-        help="Registry name, directory, hf:owner/repo[@revision], or what a server calls it; "
-        "several by commas.",
-    ),
+    models_option,
+    engine_option,
     click.option(
         *("-p", "--prompt-tokens"),
         type=Counts(1),

@@ -1,4 +1,4 @@
-"""What engines of servers have in common: what none of them can do, and prompts as text."""
+"""What engines of servers have in common: prompts and replies as text, and what none can do."""
 
 from __future__ import annotations
 
@@ -25,6 +25,17 @@ class Prompts:
                 "add tokenizer=DIR to the arm, a folder with the model's tokenizer.json",
             )
         return exact_prompt(self._tokenizer.encode, self._tokenizer.decode, length, seed)
+
+
+def whole_text(thinking: str, answer: str) -> str:
+    """What was said; thoughts that came apart stand where they would have stood in one text.
+
+    Some servers trim the breaks around thoughts and some do not: here all look the same.
+    """
+    if not thinking:
+        return answer
+    thinking, answer = thinking.strip("\n"), answer.lstrip("\n")
+    return f"<think>\n{thinking}\n</think>\n\n{answer}"
 
 
 def refuse_impossible(server: str, task: Task, options: Options) -> None:

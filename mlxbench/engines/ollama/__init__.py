@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 from mlxbench.engines.ollama import counting, facts, request, residency
@@ -50,19 +51,19 @@ def predict_memory(target: Target, arms: Sequence[Arm]) -> int | None:  # noqa: 
 
 def open(target: Target) -> OllamaLoaded:  # noqa: A001 - the name that the Engine protocol gives it
     """Find the model on its server and make room for it. Raises InputError, MeasurementError."""
-    client = Client(parse_address(target.location, OLLAMA_PORT, target.allow_remote))
-    try:
-        return OllamaLoaded(target, Api(client))
-    except ServerFault as fault:
-        client.close()
-        raise MeasurementError(
-            f"cannot use Ollama for {target.model}: {fault.message}",
-            "start it with `ollama serve`, see its models with `ollama list`, "
-            "or name another with --url or OLLAMA_HOST",
-        ) from fault
-    except BaseException:
-        client.close()
-        raise
+    address = parse_address(target.location, OLLAMA_PORT, target.allow_remote)
+    with ExitStack() as on_failure:
+        client = on_failure.enter_context(Client(address))
+        try:
+            loaded = OllamaLoaded(target, Api(client))
+        except ServerFault as fault:
+            raise MeasurementError(
+                f"cannot use Ollama for {target.model}: {fault.message}",
+                "start it with `ollama serve`, see its models with `ollama list`, "
+                "or name another with --url or OLLAMA_HOST",
+            ) from fault
+        on_failure.pop_all()  # the model closes its connection itself
+        return loaded
 
 
 class OllamaLoaded:

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlxbench.engines.ollama.reply import Reply
+from mlxbench.engines.serving import whole_text
 from mlxbench.http_client import ServerFault, clean
 from mlxbench.http_client.numbers import count, nanoseconds, text
 from mlxbench.records import Completed, Generate, Timed
@@ -84,10 +85,10 @@ def _completed(reply: Reply, prompt: int, generated: int, finish: Any) -> Comple
 
 
 def _text(reply: Reply) -> str:
-    """What was said; thoughts that came apart stand where they would have stood."""
+    """What was said, thoughts first."""
     thinking = "".join(piece.thinking for piece in reply.pieces)
     answer = "".join(piece.answer for piece in reply.pieces)
-    return f"<think>\n{thinking}\n</think>\n\n{answer}" if thinking else answer
+    return whole_text(thinking, answer)
 
 
 def _native(reply: Reply, prompt: int, generated: int, total_s: float) -> dict[str, float]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from mlxbench.engines.ollama import restoring
@@ -43,12 +44,11 @@ def occupy(api: Api, model: str, unload: bool) -> Callable[[], None]:
     own = next((one for one in before if same(one.name, model)), None)
     restore = _restorer(api, model, own, others)
     _under_test.setdefault(server, []).append(model)
-    try:
+    with ExitStack() as on_failure:
+        on_failure.callback(restore)
         for other in others:
             api.unload(other.name)
-    except BaseException:
-        restore()
-        raise
+        on_failure.pop_all()
     return restore
 
 

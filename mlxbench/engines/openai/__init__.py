@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 from mlxbench.engines.openai import events, facts, keys, models, request
@@ -54,20 +55,19 @@ def open(target: Target) -> OpenAILoaded:  # noqa: A001 - the name that the Engi
     """Find the model on its server. Raises InputError, CheckpointError, MeasurementError."""
     address = _base(parse_address(target.location, DEFAULT_PORT, target.allow_remote))
     key = keys.from_environment(address)
-    client = Client(address, key)
-    try:
-        return OpenAILoaded(target, client, key)
-    except ServerFault as fault:
-        client.close()
-        why = keys.hidden(fault.message, key)
-        raise MeasurementError(  # not `from fault`, which may show the key
-            f"cannot use {client.address.url} for {target.model}: {why}",
-            f"start the server, name another with --url, or set {keys.VARIABLE} if it asks "
-            "for a key",
-        ) from None
-    except BaseException:
-        client.close()
-        raise
+    with ExitStack() as on_failure:
+        client = on_failure.enter_context(Client(address, key))
+        try:
+            loaded = OpenAILoaded(target, client, key)
+        except ServerFault as fault:
+            why = keys.hidden(fault.message, key)
+            raise MeasurementError(  # not `from fault`, which may show the key
+                f"cannot use {client.address.url} for {target.model}: {why}",
+                f"start the server, name another with --url, or set {keys.VARIABLE} if it asks "
+                "for a key",
+            ) from None
+        on_failure.pop_all()  # the model closes its connection itself
+        return loaded
 
 
 class OpenAILoaded:

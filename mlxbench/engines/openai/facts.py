@@ -24,6 +24,7 @@ from typing import Any, Literal
 
 from mlxbench.engines.openai.events import Reply, mapping
 from mlxbench.engines.openai.request import tokens_wanted
+from mlxbench.engines.serving import whole_text
 from mlxbench.http_client import ServerFault, clean
 from mlxbench.http_client.numbers import count
 from mlxbench.records import Completed, FinishReason, Generate, Timed
@@ -95,13 +96,10 @@ def _arrivals(reply: Reply, generated: int) -> list[float]:
 
 
 def _text(reply: Reply) -> str:
-    """What was said; thoughts that came apart stand where they would have stood."""
+    """What was said, thoughts first."""
     thinking = "".join(piece.thinking for piece in reply.pieces)
     answer = "".join(piece.answer for piece in reply.pieces)
-    if not thinking:
-        return answer
-    thinking, answer = thinking.strip("\n"), answer.lstrip("\n")  # some servers trim, some do not
-    return f"<think>\n{thinking}\n</think>\n\n{answer}"
+    return whole_text(thinking, answer)
 
 
 def _native(reply: Reply, prompt: int, generated: int) -> dict[str, float]:
