@@ -100,8 +100,9 @@ def decode(
 ) -> None:
     """Measure how fast a model generates tokens.
 
-    Lists expand to their product: `-p 512,4096 -b 1,4` is four measurements. EOS is ignored, every
-    trial has its own prompt, and the rate counts the N-1 intervals between N tokens.
+    Lists expand to their product: `-p 512,4096 -b 1,4` is four measurements. Every trial has its
+    own prompt, and the rate counts the N-1 intervals between N tokens. In process EOS is ignored; a
+    server's reply that ends early is a failed trial.
     """
     options = Options(prefill_step_size, int(kv_bits) if kv_bits else None)
     wanted = Settings(**settings, workload=workload)

@@ -83,7 +83,7 @@ def test_ab_in_words_names_each_sides_rule_and_format_within_80_columns(
     assert "greedy replies of A and B are the same in 0 of 4 pairs" in said
 
 
-def test_both_sides_get_the_same_prompt_and_no_two_runs_share_one(
+def test_no_two_runs_send_a_server_the_same_prompt(
     mlxbench: Invoke, ollama: OllamaDouble, tmp_path: Path
 ) -> None:
     db = ("--db", str(tmp_path / "r.sqlite"))
