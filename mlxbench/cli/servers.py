@@ -14,10 +14,9 @@ from mlxbench.cli.reach import Reach
 from mlxbench.cli.targets import Request, make_synthetic, resolve
 from mlxbench.errors import InputError
 from mlxbench.http_client import ollama_address, parse_address
+from mlxbench.http_client.address import OPENAI_PORT
 from mlxbench.records import Target
 from mlxbench.registry import ModelSpec
-
-OPENAI_PORT = 8080
 
 
 def server_target(

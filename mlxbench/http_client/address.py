@@ -22,6 +22,7 @@ from mlxbench.errors import InputError
 
 OLLAMA_VARIABLE = "OLLAMA_HOST"
 OLLAMA_PORT = 11434
+OPENAI_PORT = 8080  # of mlx_lm.server and llama-server
 LARGEST_PORT = 65535
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 PATH = re.compile(r"[A-Za-z0-9._~/-]*")

@@ -15,7 +15,6 @@ from dataclasses import replace
 
 from mlxbench.engines.ollama import counting, facts, request, residency
 from mlxbench.engines.ollama.api import Api, Model
-from mlxbench.engines.ollama.reply import Reply
 from mlxbench.engines.serving import Prompts, refuse_impossible
 from mlxbench.errors import InputError, MeasurementError
 from mlxbench.http_client import Client, ServerFault, parse_address
@@ -105,18 +104,14 @@ class OllamaLoaded:
         context = self._ready(task, task.prompt_tokens)
         prompt = self._prompts.exact(task.prompt_tokens, seed)
         body = request.timed(self._target.model, prompt.text, task, seed, context)
-        trial = facts.timed(self._reply("/api/generate", body), task)
+        trial = facts.timed(self._api.reply("/api/generate", body), task)
         self._refuse_cached(trial)
         return trial
 
     def _chat(self, task: Generate, seed: int) -> Completed:
         context = self._ready(task, CHAT_PROMPT_TOKENS)
         body = request.chat(self._target.model, task.turns(seed), task, seed, context)
-        return facts.chat(self._reply("/api/chat", body), task)
-
-    def _reply(self, path: str, body: dict[str, object]) -> Reply:
-        with self._api.reply(path, body) as reply:
-            return reply
+        return facts.chat(self._api.reply("/api/chat", body), task)
 
     def _ready(self, task: Task, prompt_tokens: int) -> int:
         """The context to ask for; loading falls in here, outside of any trial's time."""

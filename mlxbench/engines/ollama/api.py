@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -101,11 +100,10 @@ class Api:
                 raise ServerFault("timeout", f"{model} is still loaded after it was unloaded")
             time.sleep(POLL_S)
 
-    @contextmanager
-    def reply(self, path: str, body: Mapping[str, Any]) -> Iterator[Reply]:
+    def reply(self, path: str, body: Mapping[str, Any]) -> Reply:
         """The streamed answer to `body`, read to its end."""
         with self.client.stream(path, body, self._generation) as lines:
-            yield read(lines)
+            return read(lines)
 
 
 def _kv_bytes(info: Mapping[str, Any], architecture: str | None) -> int | None:

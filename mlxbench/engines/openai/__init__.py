@@ -25,6 +25,7 @@ from mlxbench.engines.openai import events, facts, keys, models, request
 from mlxbench.engines.serving import Prompts, refuse_impossible
 from mlxbench.errors import InputError, MeasurementError
 from mlxbench.http_client import GENERATION, Address, Client, Limits, ServerFault, parse_address
+from mlxbench.http_client.address import OPENAI_PORT
 from mlxbench.records import (
     Arm,
     Checkpoint,
@@ -38,7 +39,6 @@ from mlxbench.records import (
     Trial,
 )
 
-DEFAULT_PORT = 8080  # of mlx_lm.server and llama-server
 MOST_NAMES_SHOWN = 5
 
 SERVER = "an OpenAI-compatible server"
@@ -53,7 +53,7 @@ def predict_memory(target: Target, arms: Sequence[Arm]) -> int | None:  # noqa: 
 
 def open(target: Target) -> OpenAILoaded:  # noqa: A001 - the name that the Engine protocol gives it
     """Find the model on its server. Raises InputError, CheckpointError, MeasurementError."""
-    address = _base(parse_address(target.location, DEFAULT_PORT, target.allow_remote))
+    address = _base(parse_address(target.location, OPENAI_PORT, target.allow_remote))
     key = keys.from_environment(address)
     with ExitStack() as on_failure:
         client = on_failure.enter_context(Client(address, key))
