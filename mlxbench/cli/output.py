@@ -37,8 +37,9 @@ def print_results(summaries: Sequence[Summary], kind: Kind, as_json: bool) -> No
     for line in dict.fromkeys(terminal.conditions(summary.run) for summary in summaries):
         out.print(line, style="dim")
     for summary in summaries:
-        if latencies := terminal.latency_line(summary.run):
-            out.print(latencies)
+        for said in (terminal.latency_line(summary.run), terminal.native_line(summary)):
+            if said:
+                out.print(said)
     ids = " ".join(summary.run.run_id for summary in summaries)
     out.print(f"kept as {ids}", style="dim", soft_wrap=True)
     print_warnings(summaries)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlxbench.records import Environment, Failed, Notice, Options, Reference, Run, Timed
-from mlxbench.report.document import PERCENTILES
+from mlxbench.report.document import PERCENTILES, native_rule
 from mlxbench.report.format import MISSING, half_width, interval, memory, milliseconds, rate
 from mlxbench.report.safe import one_line
 from mlxbench.report.summary import Summary, inter_token_latencies
@@ -119,6 +119,15 @@ def machine_parts(environment: Environment) -> list[str | None]:
     ]
 
 
+def native_line(summary: Summary) -> str | None:
+    """A server's own rate, which its users know, beside the rule by which it counts."""
+    rule = native_rule(summary.run)
+    served = summary.run.arm.target.source == "server"
+    if not served or summary.native_decode_tps is None or rule is None:
+        return None
+    return f"native: {rate(summary.native_decode_tps)} tok/s (n = {summary.trials}); {rule}"
+
+
 def latency_line(run: Run) -> str | None:
     """Inter-token latencies of a stepped run, each percentile only where there are enough gaps."""
     gaps = inter_token_latencies(run)
@@ -220,8 +229,9 @@ def run_report(summary: Summary) -> Iterator[Table | Text]:
     yield prefill_table([summary]) if is_prefill else decode_table([summary])
     yield text(conditions(run))
     yield text(f"{run.status} · {run.created_utc} · {run.command}")
-    if line := latency_line(run):
-        yield text(line)
+    for line in (latency_line(run), native_line(summary)):
+        if line:
+            yield text(line)
     for notice in run.notices:
         yield text(notice_line(notice))
     yield trials_table(run)

@@ -117,8 +117,10 @@ def test_decode_measures_a_server_alone(
     assert result["decode_tps"]["value"] == pytest.approx(500, rel=0.1)
     assert result["prefill_tps"]["value"] > 0
     assert result["native"]["rule"].startswith("Ollama divides")
-    shown = mlxbench("results", "show", result["run_id"], *db)
-    assert "pp24+tg8" in shown.out
+    shown = flat(mlxbench("results", "show", result["run_id"], *db).out)
+    assert "pp24+tg8" in shown
+    native = result["native"]["decode_tps"]
+    assert f"native: {native:.4g} tok/s (n = 3); Ollama divides N tokens by the N-1" in shown
 
 
 def test_prefill_measures_a_server_too(
