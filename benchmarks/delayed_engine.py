@@ -16,7 +16,7 @@ import mlx.core as mx
 from mlxbench import engines
 from mlxbench.engines.mlx import MlxLoaded
 from mlxbench.engines.mlx.sampling import sample_function
-from mlxbench.records import Arm, Checkpoint, Options, Sampler, Target, Task, Trial
+from mlxbench.records import Arm, Checkpoint, Options, Request, Sampler, Target, Trial
 
 SIDE = 32  # of the square matrices
 links = 0  # products per token; set by `calibrate` before a comparison
@@ -47,7 +47,7 @@ def calibrate(seconds: float) -> int:
 class DelayedLoaded(MlxLoaded):
     """A loaded model whose every sampled token takes the extra work first."""
 
-    def run(self, task: Task, options: Options, seed: int) -> Trial:
+    def run(self, task: Request, options: Options, seed: int) -> Trial:
         with mock.patch("mlxbench.engines.mlx.trials.sample_function", _slower):
             return super().run(task, options, seed)
 

@@ -20,6 +20,7 @@ from mlxbench import engines, registry
 from mlxbench.cli.targets import Request, resolve
 from mlxbench.measure.comparing import Design, compare
 from mlxbench.measure.pairs import seconds
+from mlxbench.measure.trials import run_trial
 from mlxbench.records import Arm, Options, Timed
 from mlxbench.report.comparison import document, read
 from mlxbench.store import Store
@@ -30,7 +31,7 @@ DELAY = 0.025
 def step_s(arm: Arm) -> float:
     """The fastest of a few trials' mean step."""
     loaded = engines.engine("mlx").open(arm.target)
-    paces = [seconds(loaded.run(arm.task, arm.options, seed), "decode") for seed in range(6)]
+    paces = [seconds(run_trial(loaded, arm, seed), "decode") for seed in range(6)]
     loaded.close()
     return min(pace for pace in paces if pace is not None)
 

@@ -24,6 +24,8 @@ TIME_LIMIT_S = 5
 MEMORY_LIMIT_BYTES = 1 << 30
 OUTPUT_LIMIT_CHARACTERS = 1_000_000
 TEMPLATE_LIMIT_BYTES = 1 << 20
+THINK = "<think>"
+_TAG_WITHIN = 64  # characters from the end of a prompt
 _ADVICE = "its chat template is broken or hostile: use another revision of the checkpoint"
 
 
@@ -82,6 +84,16 @@ def render(template: str, messages: Sequence[Message], thinking: bool | None) ->
         reason = (child.stderr.strip().splitlines() or [f"exit status {child.returncode}"])[-1]
         raise CheckpointError(f"chat template failed ({reason[:200]})", _ADVICE)
     return str(json.loads(child.stdout))
+
+
+def opened_thinking(prompt: str) -> str:
+    """The tag that a rendered prompt ends with if it begins the thoughts itself, else nothing.
+
+    Thinking-only models have such templates; without the tag their replies would begin in thoughts
+    that nothing marks as such.
+    """
+    end = prompt[-_TAG_WITHIN:].rstrip()
+    return f"{THINK}\n" if end.endswith(THINK) else ""
 
 
 def _child() -> None:

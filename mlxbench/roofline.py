@@ -156,7 +156,7 @@ def task_memory_bytes(
         prompt, batch_size = task.prompt_tokens, task.batch_size
         context = task.depth + prompt + task.generation_tokens
     else:
-        prompt, batch_size = CHAT_PROMPT_TOKENS, 1
+        prompt, batch_size = CHAT_PROMPT_TOKENS, getattr(task, "batch_size", None) or 1
         context = prompt + task.token_budget
     per_token = kv_bytes_per_token(shape, options.kv_bits, options.kv_group_size, value_bytes)
     step = min(options.prefill_step_size, max(prompt, context - prompt))

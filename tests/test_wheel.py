@@ -21,13 +21,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_the_wheel_carries_models_sentences_and_kernels(wheel: Path) -> None:
+def test_the_wheel_carries_models_sentences_kernels_and_poems(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "mlxbench/data/models.toml",
         "mlxbench/data/sentences.txt",
         "mlxbench/data/kernels/README.md",
     } <= names
+    poems = ("heldout", "controls", "ladder")
+    assert {f"mlxbench/acrostic/data/{name}.toml" for name in poems} <= names
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
 
 

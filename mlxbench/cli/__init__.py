@@ -22,6 +22,7 @@ COMMANDS = {
     "compare": "mlxbench.cli.compare",
     "ab": "mlxbench.cli.ab",
     "probe": "mlxbench.cli.probe",
+    "lab-note": "mlxbench.cli.lab_note",
     "models": "mlxbench.cli.models",
     "results": "mlxbench.cli.results",
 }
@@ -36,7 +37,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(COMMANDS[cmd_name]), cmd_name)
+        module = importlib.import_module(COMMANDS[cmd_name])
+        command = getattr(module, cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

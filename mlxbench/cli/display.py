@@ -13,7 +13,17 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn
 from rich.progress import TimeRemainingColumn as Remaining
 
-from mlxbench.measure import Event, Finished, Loading, Started, TrialEnded
+from mlxbench.cli.pass_count import PassCount
+from mlxbench.measure import (
+    Asking,
+    Event,
+    Finished,
+    Loading,
+    Logging,
+    ReplyEnded,
+    Started,
+    TrialEnded,
+)
 from mlxbench.measure.plan import estimate
 from mlxbench.records import Timed
 from mlxbench.report.format import duration, gigabytes, memory, rate
@@ -64,22 +74,30 @@ def live_line() -> Iterator[Callable[[str, bool], None]]:
 @contextmanager
 def measuring() -> Iterator[Callable[[Event], None]]:
     """A live line that follows the events of a measurement."""
+    count = PassCount()
+
+    def line(event: Event) -> str:
+        if isinstance(event, Asking | ReplyEnded):
+            return count.line(event)
+        return _line(event)
+
+    quiet = TrialEnded | ReplyEnded | Logging | Finished
     with live_line() as show:
-        yield lambda event: show(_line(event), not isinstance(event, TrialEnded | Finished))
+        yield lambda event: show(line(event), not isinstance(event, quiet))
 
 
-def _line(event: Event) -> str:
+def _line(event: Loading | Started | TrialEnded | Logging | Finished) -> str:
     if isinstance(event, Loading):
         need = f" (needs about {memory(event.predicted_bytes)})" if event.predicted_bytes else ""
         return f"loading {one_line(event.target.model)}{need} …"
-    name = one_line(event.run.arm.target.model)
-    task = event.run.arm.task
-    label = task.label if isinstance(task, Timed) else event.run.workload
+    if isinstance(event, Logging):
+        return f"counting the experts of prompt {event.number} of {event.total} …"
+    name = f"{one_line(event.run.arm.target.model)} {event.run.test}"
     if isinstance(event, Started):
-        return f"{name} {label}: first trial …"
+        return f"{name}: first trial …"
     if isinstance(event, Finished):
-        return f"{name} {label}: {event.status}"
-    progress = event.progress
+        return f"{name}: {event.status}"
+    task, progress = event.run.arm.task, event.progress
     phase = "trial" if progress.measured else "warm-up"
     count = len(progress.measured) or len(progress.warm)
     so_far = estimate(progress.measured or progress.warm)
@@ -89,6 +107,4 @@ def _line(event: Event) -> str:
         half = so_far.relative_half_width
         width = f" ± {half:.1%}" if half is not None and progress.measured else ""
         shown = f", {rate(so_far.value * tokens)} tok/s{width}"
-    return (
-        f"{name} {label}: {phase} {count}{shown}, at most {duration(progress.remaining_s())} left"
-    )
+    return f"{name}: {phase} {count}{shown}, at most {duration(progress.remaining_s())} left"

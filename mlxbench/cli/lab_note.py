@@ -1,63 +1,91 @@
-"""`--workload lab-note`: the lab note's own procedure, on MLX or on any Ollama, beside its figures.
-
-It is the one declared exception to how mlxbench measures: a chat prompt with a changing suffix, the
-thinking template, the server's sampling defaults, a reply that may end early, one warm-up and the
-arithmetic mean of three native rates (N tokens over N-1 intervals). What comes out can stand beside
-the published 72.1 / 25.4 / 23.3 tok/s, and nowhere else.
-"""
+"""`mlxbench lab-note`: the lab note's whole table, measured again on this machine."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from typing import Any
 
-from mlxbench import registry
-from mlxbench.cli.measuring import measure_all
-from mlxbench.cli.output import console, print_json, print_warnings
-from mlxbench.cli.timing import command_line
-from mlxbench.cli.timing_options import Settings
-from mlxbench.records import Arm, Generate, Message, Options, Reference, Sampler, Target
-from mlxbench.registry import ModelSpec
-from mlxbench.report import document, terminal
+import click
 
-WORKLOAD = "lab-note"
-PROMPT = "Explain mixture-of-experts routing in three bullets."
-# Qwen's own advice for thinking mode, which are also the defaults that Ollama ships for qwen3.
-SAMPLER = Sampler(temperature=0.6, top_p=0.95, top_k=20)
-TASK = Generate((Message("user", PROMPT),), SAMPLER, token_budget=512, unique=True)
-WARMUP, TRIALS = 1, 3
+from mlxbench.cli.parameters import (
+    Names,
+    json_option,
+    rate_budget_option,
+    registry_option,
+    server_options,
+    store_option,
+)
+from mlxbench.cli.reach import SERVERS
+
+NOTES_MODELS = "qwen3-30b-a3b,qwen3-32b,qwen3-235b-a22b"
+ENGINES = ("mlx", *SERVERS)
 
 
-def decode_as_the_lab_note(settings: Settings, options: Options) -> None:
-    """Measure every model by the lab note's procedure and print its table."""
-    fixed = replace(settings, warmup=WARMUP, trials=TRIALS)
+class Engines(Names):
+    """Names of engines separated by commas."""
 
-    def arms(target: Target) -> Sequence[Arm]:
-        return [Arm(target, TASK, options)]
-
-    summaries = measure_all(fixed, arms, command_line())
-    if settings.as_json:
-        print_json(document.results(summaries))
-    else:
-        models = registry.load(settings.models_file)
-        console().print(terminal.lab_note_table(summaries, _published(models)))
-        console().print(
-            "tok/s here is the mean of 3 native rates, by the engine's own count, sampled, to "
-            "stand beside the note's. For a rate with an interval, measure without --workload.",
-            style="dim",
-        )
-        print_warnings(summaries)
-    if any(summary.run.status != "done" for summary in summaries):
-        raise SystemExit(1)
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        names = super().convert(value, param, ctx)
+        for name in names:
+            if name not in ENGINES:
+                self.fail(f"{name!r} is no engine; use {', '.join(ENGINES)}", param, ctx)
+        return tuple(dict.fromkeys(names))
 
 
-def _published(models: dict[str, ModelSpec]) -> dict[str, Reference]:
-    """The lab note's row for each model that it measured, by its name here and on Ollama."""
-    return {
-        name: reference
-        for spec in models.values()
-        for reference in spec.references
-        if reference.workload == WORKLOAD
-        for name in (spec.name, spec.ollama)
-        if name
-    }
+@click.command("lab-note")
+@click.option(
+    *("--models", "--model"),
+    type=Names(),
+    default=NOTES_MODELS,
+    show_default=True,
+    help="Registry names; several by commas.",
+)
+@click.option(
+    "--engines",
+    type=Engines(),
+    default="mlx,ollama",
+    show_default=True,
+    help="What runs them; several by commas.",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    default=20,
+    show_default=True,
+    help="Replies to the poem, by each model on each engine.",
+)
+@click.option(
+    "--token-budget",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    default=16_384,
+    show_default=True,
+    help="Tokens of a reply to the poem at most, thoughts included.",
+)
+@click.option(
+    "--prompt",
+    type=click.Choice(["script", "note"]),
+    default="script",
+    show_default=True,
+    help="The poem as the note's script sent it, which its verdicts come from, or as it prints it.",
+)
+@click.option("--synthetic", is_flag=True, help="In process, use random weights of exact shape.")
+@rate_budget_option
+@click.option("--afresh", is_flag=True, help="Measure again what is measured already.")
+@server_options
+@registry_option
+@store_option
+@json_option
+def lab_note(**settings: Any) -> None:
+    """Measure the lab note's table again: its models, MLX and Ollama, speed and verdict.
+
+    First says how long it may take. Then each model on each engine: the rate by the note's own
+    procedure, the rate as mlxbench measures it, and the poem. The same command again goes on where
+    it was broken off. Ends in the note's table, what was measured beside what it published. Exit
+    code 1 when a part could not be measured.
+    """
+    from mlxbench.cli.lab_note_run import run_lab_note
+
+    run_lab_note(**settings)

@@ -15,8 +15,8 @@ from mlxbench.cli.servers import server_target
 from mlxbench.cli.targets import Request, refuse_early, resolve
 from mlxbench.cli.timing_options import Settings
 from mlxbench.errors import InputError
-from mlxbench.measure import Event, Plan, Session, Started, TrialEnded, measure
-from mlxbench.records import Arm, Failed, Target, TrialRecord
+from mlxbench.measure import Asking, Event, Job, Plan, Session, Started, TrialEnded, measure
+from mlxbench.records import Arm, Failed, Probe, Target, TrialRecord
 from mlxbench.registry import ModelSpec
 from mlxbench.report.summary import Summary, summarise
 from mlxbench.store import Store
@@ -28,7 +28,7 @@ def measure_all(
     """One summary per arm. The store is opened, and proved writable, before anything is loaded."""
     models = registry.load(settings.models_file)
     path = store_path(settings.db)
-    latest = _Latest(path)
+    latest = Latest(path)
     names = list(dict.fromkeys(settings.models))
     with Store.open(path) as store, prompt_exit(latest.abort):
         if settings.engine in SERVERS:
@@ -43,20 +43,26 @@ def measure_all(
     with lock.accelerator_lock(), Store.open(path) as store, prompt_exit(latest.abort):
         plan = Plan(settings.trials, settings.warmup, settings.budget)
         with measuring() as show:
-            session = Session(store, plan, settings.workload, command, _both(latest.follow, show))
-            wanted = [arm for target in targets for arm in arms(target)]
-            return summaries(store, measure(wanted, session))
+            follow = both(latest.follow, show)
+            session = Session(store, command, follow, settings.afresh)
+            jobs = [Job(arm, plan, settings.workload) for target in targets for arm in arms(target)]
+            return summaries(store, measure(jobs, session))
 
 
 def _served(settings: Settings, name: str, models: dict[str, ModelSpec]) -> Target:
-    """A server's target; chats need no tokenizer, so none is fetched for them."""
+    """A server's target; where no exact prompts are wanted, no tokenizer is fetched for it."""
     if settings.synthetic or settings.layers is not None:
         raise InputError(
             f"--engine {settings.engine} measures what the server holds",
             "leave out --synthetic and --layers, or export such a checkpoint for the server first",
         )
-    chats = settings.workload != "standard"
-    return server_target(settings.engine, name, models, settings.reach, without_tokenizer=chats)
+    return server_target(
+        settings.engine,
+        name,
+        models,
+        settings.reach,
+        without_tokenizer=not settings.tokenizers,
+    )
 
 
 def _local_targets(
@@ -78,7 +84,7 @@ def summaries(store: Store, run_ids: Sequence[str]) -> list[Summary]:
     return [summarise(store.run(run_id), facts[run_id]) for run_id in run_ids]
 
 
-class _Latest:
+class Latest:
     """Which trial is under way, for the thread that ends a process stuck inside the device."""
 
     def __init__(self, path: Path) -> None:
@@ -87,7 +93,7 @@ class _Latest:
         self._sequence = 0
 
     def follow(self, event: Event) -> None:
-        if isinstance(event, Started):
+        if isinstance(event, Started | Asking):
             self._run_id, self._sequence = event.run.run_id, 0
         elif isinstance(event, TrialEnded):
             self._sequence = event.record.sequence + 1
@@ -100,14 +106,19 @@ class _Latest:
         trial = Failed("aborted", "interrupted by Ctrl-C inside an evaluation")
         with Store.open(self._path, create=False) as store:
             run = store.run(self._run_id)
-            if run.status == "running" and len(run.trials) == self._sequence:
+            if run.status != "running":
+                return
+            probing = isinstance(run.arm.task, Probe)  # what is under way there is asked again
+            if not probing and len(run.trials) == self._sequence:
                 store.add_trial(run.run_id, TrialRecord(self._sequence, "measured", now, trial))
-                store.finish_run(run.run_id, "aborted", run.notices)
+            store.finish_run(run.run_id, "aborted", run.notices)
 
 
-def _both(
+def both(
     first: Callable[[Event], None], second: Callable[[Event], None]
 ) -> Callable[[Event], None]:
+    """A handler that hands each event to two."""
+
     def handle(event: Event) -> None:
         first(event)
         second(event)

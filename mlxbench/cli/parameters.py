@@ -66,13 +66,13 @@ class Names(click.ParamType[tuple[str, ...]]):
         return names
 
 
-def models_option(command: Function) -> Function:
+def models_option(command: Function, required: bool = True) -> Function:
     """`--model`: what is measured."""
     return click.option(
         "--model",
         "models",
         type=Names(),
-        required=True,
+        required=required,
         help="Registry name, directory, hf:owner/repo[@revision], or what a server calls it; "
         "several by commas.",
     )(command)
@@ -110,6 +110,18 @@ def registry_option(command: Function) -> Function:
         type=click.Path(path_type=Path),
         help="TOML file with models of your own, laid over the built-in ones.  "
         "[default: $MLXBENCH_MODELS]",
+    )(command)
+
+
+def rate_budget_option(command: Function) -> Function:
+    """`--budget`: how long the decode rate beside a probe may take."""
+    return click.option(
+        "--budget",
+        type=Real(0, 86_400, min_open=True),
+        metavar="SECONDS",
+        default=30.0,
+        show_default=True,
+        help="For the decode rate of each model; loading and replies not counted.",
     )(command)
 
 

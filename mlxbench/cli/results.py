@@ -28,19 +28,20 @@ def results() -> None:
 def list_results(limit: int, db: Path | None, as_json: bool) -> None:
     """List the newest results."""
     from mlxbench.cli.output import console, print_json
-    from mlxbench.report import comparison, document, terminal
+    from mlxbench.report import comparison, document, terminal, verdicts
     from mlxbench.report.summary import summarise
     from mlxbench.store import Store
 
     with Store.open(store_path(db), create=False) as store:
         runs = store.runs(limit)
+        probes = verdicts.newest(store, runs)
         facts = store.trial_facts([run.run_id for run in runs])
         compared = [comparison.read(store, found) for found in store.comparison_ids(limit)]
     summaries = [summarise(run, facts[run.run_id]) for run in runs]
     if as_json:
-        print_json(document.results(summaries))
+        print_json(document.results(summaries, probes))
         return
-    console().print(terminal.results_table(summaries))
+    console().print(terminal.results_table(summaries, probes))
     if compared:
         console().print()
         console().print(comparison.list_table(compared))
@@ -48,14 +49,21 @@ def list_results(limit: int, db: Path | None, as_json: bool) -> None:
 
 @results.command()
 @click.argument("run")
+@click.option(
+    "--reply",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Of a probe: print reply N as it came, without control characters.",
+)
 @store_option
 @json_option
-def show(run: str, db: Path | None, as_json: bool) -> None:
+def show(run: str, reply: int | None, db: Path | None, as_json: bool) -> None:
     """Show one result or comparison, with conditions. RUN may be the start of an id."""
     from mlxbench.cli.measuring import summaries
     from mlxbench.cli.output import console, print_json
     from mlxbench.errors import InputError
-    from mlxbench.report import comparison, document, terminal
+    from mlxbench.records import Probe
+    from mlxbench.report import comparison, document, probe_tables, terminal
     from mlxbench.store import Store
 
     if not run.isprintable() or not run.isascii():
@@ -68,12 +76,17 @@ def show(run: str, db: Path | None, as_json: bool) -> None:
             else:
                 console().print(*comparison.report(compared), sep="\n")
             return
-        whole = store.run(run)
-        (summary,) = summaries(store, [whole.run_id])
+        (summary,) = summaries(store, [store.run(run).run_id])
+        whole = summary.run
+    if reply is not None:
+        console().print(probe_tables.raw_reply(whole, reply), soft_wrap=True)
+        return
     if as_json:
         print_json(document.whole_run(whole))
         return
-    for part in terminal.run_report(summary):
+    probing = isinstance(whole.arm.task, Probe)
+    parts = probe_tables.run_report(summary) if probing else terminal.run_report(summary)
+    for part in parts:
         console().print(part)
 
 
@@ -98,14 +111,16 @@ def show(run: str, db: Path | None, as_json: bool) -> None:
 def export(kind: str, every_run: bool, output: Path | None, db: Path | None) -> None:
     """Export results as rows, with intervals, conditions and versions."""
     from mlxbench.errors import InputError
+    from mlxbench.report import verdicts
     from mlxbench.report.export import FORMATS
     from mlxbench.report.rows import latest, row
     from mlxbench.report.summary import summarise
     from mlxbench.store import Store
 
     with Store.open(store_path(db), create=False) as store:
-        facts = store.trial_facts()
-        rows = [row(summarise(run, facts[run.run_id])) for run in store.runs()]
+        facts, runs = store.trial_facts(), store.runs()
+        probes = verdicts.newest(store, runs)
+        rows = [row(summarise(run, facts[run.run_id]), probes.get(run.run_id)) for run in runs]
     text = FORMATS[kind](rows if every_run else latest(rows))
     if output is None:
         click.echo(text, nl=False)

@@ -108,7 +108,7 @@ def decode(
     wanted = Settings(**settings, workload=workload)
     if workload == "lab-note":
         _refuse_other_options(click.get_current_context())
-        from mlxbench.cli.lab_note import decode_as_the_lab_note
+        from mlxbench.cli.lab_note_rate import decode_as_the_lab_note
 
         decode_as_the_lab_note(wanted, options)
         return

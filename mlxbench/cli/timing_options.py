@@ -40,6 +40,8 @@ class Settings:
     allow_remote: bool = False
     unload: bool = False
     workload: str = "standard"
+    tokenizers: bool = True  # whether prompts of an exact length are wanted from a server
+    afresh: bool = False
 
     @property
     def reach(self) -> Reach:

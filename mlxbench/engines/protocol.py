@@ -7,10 +7,10 @@ of one model never loads its weights twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
-from mlxbench.records import Arm, Checkpoint, Options, Target, Task, Trial
+from mlxbench.records import Arm, Checkpoint, Generate, Options, Request, Target, Trial
 
 
 class Loaded(Protocol):
@@ -19,7 +19,7 @@ class Loaded(Protocol):
     @property
     def checkpoint(self) -> Checkpoint | None: ...
 
-    def run(self, task: Task, options: Options, seed: int) -> Trial:
+    def run(self, task: Request, options: Options, seed: int) -> Trial:
         """One trial. `seed` makes its prompt and its sampling; equal seeds repeat them.
 
         What goes wrong inside the engine comes back as a `Failed` trial. Raises InputError for a
@@ -33,6 +33,31 @@ class Loaded(Protocol):
 
     def close(self) -> None:
         """Give back memory and limits; safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """A `Loaded` that gives several chat replies at once; of others one asks for one at a time."""
+
+    def reply_all(
+        self, requests: Mapping[int, Generate], options: Options, batch_size: int
+    ) -> Iterator[tuple[int, Trial]]:
+        """A trial for each request as it ends, with its key, which is also its seed."""
+        ...
+
+
+@runtime_checkable
+class Routed(Protocol):
+    """A `Loaded` that tells which experts of a mixture a prompt uses."""
+
+    def route(
+        self, task: Generate, options: Options, seed: int
+    ) -> tuple[tuple[int, ...] | None, ...]:
+        """How often each expert was chosen, [layers][experts]; `None` for layers without a router.
+
+        An untimed pass over the prompt alone. Raises InputError for a model without routers.
+        """
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlxbench.errors import InputError
-from mlxbench.records import Generate, Options, Target, Task
+from mlxbench.records import Options, Target, Task, Timed
 from mlxbench.text import Prompt, exact_prompt
 from mlxbench.tokenizer import Tokenizer
 
@@ -45,9 +45,13 @@ def refuse_impossible(server: str, task: Task, options: Options) -> None:
             f"{server} cannot quantise the KV cache for one request",
             "start the server with a quantised KV cache, or leave kv_bits out",
         )
+    if options.routing is not None:
+        raise InputError(
+            f"{server} cannot change a model's routers", "ask for it in process, --engine mlx"
+        )
     if options != Options():
         raise InputError(f"{server} chooses its own prefill step", "leave out --prefill-step-size")
-    if isinstance(task, Generate):
+    if not isinstance(task, Timed):
         return
     wrong = {
         f"depth {task.depth}": task.depth > 0,

@@ -39,8 +39,9 @@ class Limits:
     body_bytes: int = 64 << 20
 
 
-# Silence ends with the first token, and a long prompt on a large model takes minutes.
-GENERATION = Limits(total_s=3600, idle_s=900)
+# Silence ends with the first token, and a long prompt on a large model takes minutes. The thoughts
+# of a slow one may take hours, and cutting them short would call it worse than it is.
+GENERATION = Limits(total_s=86_400, idle_s=900)
 CONTROL = Limits(total_s=15, idle_s=10)
 
 

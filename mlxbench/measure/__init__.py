@@ -5,15 +5,31 @@ a callback and receives events.
 """
 
 from mlxbench.measure.plan import Plan, Progress
-from mlxbench.measure.runs import Event, Finished, Loading, Session, Started, TrialEnded, measure
+from mlxbench.measure.runs import measure
+from mlxbench.measure.session import (
+    Asking,
+    Event,
+    Finished,
+    Job,
+    Loading,
+    Logging,
+    ReplyEnded,
+    Session,
+    Started,
+    TrialEnded,
+)
 from mlxbench.measure.trials import trials
 
 __all__ = [
+    "Asking",
     "Event",
     "Finished",
+    "Job",
     "Loading",
+    "Logging",
     "Plan",
     "Progress",
+    "ReplyEnded",
     "Session",
     "Started",
     "TrialEnded",

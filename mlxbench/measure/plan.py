@@ -31,6 +31,9 @@ class Plan:
     budget_s: float = 60.0
 
 
+UNTIL_PRECISE = Plan()
+
+
 def pace(trial: Completed) -> float:
     """Seconds per token of a decode, or to the first token of a single-token trial."""
     decoding_s = seconds(trial, "decode")

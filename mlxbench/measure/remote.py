@@ -17,7 +17,7 @@ from typing import Any, Self
 import mlxbench
 from mlxbench.errors import InputError, MeasurementError
 from mlxbench.measure import wire
-from mlxbench.records import Checkpoint, Environment, Options, Target, Task, Trial
+from mlxbench.records import Checkpoint, Environment, Options, Request, Target, Trial
 
 END_WITHIN_S = 5
 
@@ -117,10 +117,10 @@ class RemoteLoaded:
         self.checkpoint: Checkpoint | None = wire.checkpoint(answer["checkpoint"])
         self.environment: Environment = wire.environment(answer["environment"])
 
-    def run(self, task: Task, options: Options, seed: int) -> Trial:
+    def run(self, task: Request, options: Options, seed: int) -> Trial:
         """One trial in the worker."""
-        request = {"do": "run", "index": self._index, "seed": seed, "options": options}
-        answer = self._worker.ask({**request, "task": wire.task_message(task)})
+        request = {"do": "run", "index": self._index, "seed": seed}
+        answer = self._worker.ask({**request, "task": task, "options": options})
         self._clock = answer["clock"]
         return wire.trial(answer["trial"])
 

@@ -2,95 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 
 from mlxbench import engines
 from mlxbench.measure.memory import needed_bytes, refuse_unless_it_fits
 from mlxbench.measure.notices import notices
 from mlxbench.measure.opening import Opened, environment_of
-from mlxbench.measure.plan import Plan, Progress
+from mlxbench.measure.plan import Progress
+from mlxbench.measure.probing import measure_probe
 from mlxbench.measure.recording import begin_run, prompt_seed
+from mlxbench.measure.session import Finished, Job, Loading, Session, Started, TrialEnded
 from mlxbench.measure.trials import trials
-from mlxbench.records import Arm, Completed, Run, RunStatus, Target, TrialRecord
-from mlxbench.store import Store
+from mlxbench.records import Completed, Probe, RunStatus, Target
 
 
-@dataclass(frozen=True, slots=True)
-class Loading:
-    """A model is about to be loaded; with its largest arm it will need `predicted_bytes`."""
-
-    target: Target
-    predicted_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """An arm is about to run its first trial."""
-
-    run: Run
-
-
-@dataclass(frozen=True, slots=True)
-class TrialEnded:
-    """A trial was committed."""
-
-    run: Run
-    record: TrialRecord
-    progress: Progress
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """An arm has all its trials."""
-
-    run: Run
-    status: RunStatus
-
-
-Event = Loading | Started | TrialEnded | Finished
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What a measurement needs besides its arms."""
-
-    store: Store
-    plan: Plan
-    workload: str
-    command: str
-    on_event: Callable[[Event], None]
-
-
-def measure(arms: Sequence[Arm], session: Session) -> list[str]:
-    """Measure `arms` and return the run ids in the same order; equal targets share one load.
+def measure(jobs: Sequence[Job], session: Session) -> list[str]:
+    """Do `jobs` and return the run ids in the same order; equal targets share one load.
 
     Raises DoesNotFitError before anything is loaded, and what opening an engine raises. Trials
     committed by then stay in the store.
     """
-    grouped = [(target, list(group)) for target, group in groupby(arms, lambda arm: arm.target)]
-    predicted = {target: needed_bytes(target, group) for target, group in grouped}
+    grouped = [(target, list(group)) for target, group in groupby(jobs, lambda job: job.arm.target)]
+    predicted = {target: predicted_bytes(target, group) for target, group in grouped}
     for target, needed in predicted.items():
         refuse_unless_it_fits(target.model, needed)
     run_ids: list[str] = []
     for target, group in grouped:
-        session.on_event(Loading(target, predicted[target]))
-        before = environment_of(target)  # loading is itself a load on the machine
-        loaded, load_s = engines.timed_open(target)
-        opened = Opened(loaded, load_s, before)
-        try:
-            run_ids += [_measure_arm(opened, arm, predicted[target], session) for arm in group]
-        finally:
-            loaded.close()
+        with loaded(target, predicted[target], session) as opened:
+            run_ids += [measure_job(opened, job, predicted[target], session) for job in group]
     return run_ids
 
 
-def _measure_arm(opened: Opened, arm: Arm, predicted_bytes: int | None, session: Session) -> str:
-    store = session.store
-    run = begin_run(store, arm, opened, predicted_bytes, session.workload, session.command)
+def predicted_bytes(target: Target, jobs: Sequence[Job]) -> int | None:
+    """What `target` will need in memory with the largest of `jobs`; `None` if unknown."""
+    return needed_bytes(target, [job.arm for job in jobs])
+
+
+@contextmanager
+def loaded(target: Target, predicted: int | None, session: Session) -> Iterator[Opened]:
+    """A target, open in this process until the block ends."""
+    session.on_event(Loading(target, predicted))
+    before = environment_of(target)  # loading is itself a load on the machine
+    model, load_s = engines.timed_open(target)
+    try:
+        yield Opened(model, load_s, before)
+    finally:
+        model.close()
+
+
+def measure_job(opened: Opened, job: Job, predicted: int | None, session: Session) -> str:
+    """Measure one arm of an opened target, and return the run's id."""
+    if isinstance(job.arm.task, Probe):
+        return measure_probe(opened, job, predicted, session)
+    store, arm = session.store, job.arm
+    run = begin_run(store, arm, opened, predicted, job.workload, session.command)
     session.on_event(Started(run))
-    progress = Progress(session.plan)
+    progress = Progress(job.plan)
     found = {notice.code: notice for notice in run.notices}
     status: RunStatus = "aborted"
     try:

@@ -8,7 +8,7 @@ from mlxbench.engines.protocol import Loaded
 from mlxbench.environment.sleep import seconds_asleep, was_suspended
 from mlxbench.measure.plan import Progress
 from mlxbench.measure.recording import utc_now
-from mlxbench.records import Arm, Completed, Failed, Phase, Trial, TrialRecord
+from mlxbench.records import Arm, Completed, Failed, Phase, Probe, Trial, TrialRecord
 
 
 def trials(
@@ -38,6 +38,7 @@ def trials(
 
 def run_trial(loaded: Loaded, arm: Arm, seed: int) -> Trial:
     """One trial; one during which the machine slept is a failure."""
+    assert not isinstance(arm.task, Probe), "a probe's replies are not repetitions of one trial"
     asleep = seconds_asleep()
     trial = loaded.run(arm.task, arm.options, seed)
     if isinstance(trial, Completed) and was_suspended(asleep, seconds_asleep()):

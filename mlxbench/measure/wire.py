@@ -12,14 +12,8 @@ from mlxbench.records import (
     Completed,
     Environment,
     Failed,
-    Generate,
-    Message,
     Notice,
-    Options,
-    Sampler,
     Target,
-    Task,
-    Timed,
     Trial,
 )
 
@@ -34,27 +28,6 @@ def to_line(message: Line) -> str:
 def target(values: Line) -> Target:
     """A target from its fields."""
     return Target(**values)
-
-
-def options(values: Line) -> Options:
-    """Options from their fields."""
-    return Options(**values)
-
-
-def task_message(task: Task) -> Line:
-    """A task with the name of its type."""
-    return {"type": type(task).__name__, **asdict(task)}
-
-
-def task(values: Line) -> Task:
-    """The inverse of `task_message`."""
-    fields = dict(values)
-    kind = fields.pop("type")
-    fields["sampler"] = Sampler(**fields["sampler"])
-    if kind == "Timed":
-        return Timed(**fields)
-    fields["messages"] = tuple(Message(**message) for message in fields["messages"])
-    return Generate(**fields)
 
 
 def trial_message(trial: Trial) -> Line:

@@ -20,6 +20,8 @@ from mlxbench.engines.protocol import Loaded
 from mlxbench.errors import MlxbenchError
 from mlxbench.measure import wire
 from mlxbench.measure.opening import environment_of
+from mlxbench.records import Probe
+from mlxbench.store.codec import options_from_json, task_from_json
 
 Message = dict[str, Any]
 
@@ -61,9 +63,9 @@ def _answer(request: Message, opened: list[Loaded]) -> Message:
     if request["do"] == "close":
         loaded.close()
         return {}
-    trial = loaded.run(
-        wire.task(request["task"]), wire.options(request["options"]), request["seed"]
-    )
+    task, options = task_from_json(request["task"]), options_from_json(request["options"])
+    assert not isinstance(task, Probe), "the parent asks for one reply at a time"
+    trial = loaded.run(task, options, request["seed"])
     return {"trial": wire.trial_message(trial), "clock": loaded.clock()}
 
 

@@ -24,13 +24,20 @@ from mlxbench.records.runs import (
     RunStatus,
 )
 from mlxbench.records.tasks import (
+    BAN,
     GREEDY,
+    PIN,
     Arm,
+    ExpertBias,
     Generate,
     Kind,
     Message,
     Mode,
     Options,
+    Probe,
+    Question,
+    Request,
+    Routing,
     Sampler,
     Task,
     Timed,
@@ -51,10 +58,13 @@ from mlxbench.records.trials import (
 #   1  2026-11: runs, trials, checkpoints, environments
 #   2  2026-11: comparisons
 #   3  2026-11: servers: their targets, requests and checkpoints
-SCHEMA_VERSION = 3
+#   4  2026-11: probes, and routers changed
+SCHEMA_VERSION = 4
 
 __all__ = [
+    "BAN",
     "GREEDY",
+    "PIN",
     "SCHEMA_VERSION",
     "Arm",
     "Checkpoint",
@@ -63,6 +73,7 @@ __all__ = [
     "Comparison",
     "Completed",
     "Environment",
+    "ExpertBias",
     "Failed",
     "FailureReason",
     "FinishReason",
@@ -74,7 +85,11 @@ __all__ = [
     "Notice",
     "Options",
     "Phase",
+    "Probe",
+    "Question",
     "Reference",
+    "Request",
+    "Routing",
     "Run",
     "RunStatus",
     "Sampler",

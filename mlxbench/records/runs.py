@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mlxbench.records.models import Checkpoint
-from mlxbench.records.tasks import Arm
+from mlxbench.records.tasks import Arm, Generate
 from mlxbench.records.trials import Notice, TrialRecord
 
 RunStatus = Literal["running", "done", "failed", "aborted"]
@@ -60,6 +60,12 @@ class Run:
     predicted_memory_bytes: int | None = None
     notices: tuple[Notice, ...] = ()
     trials: tuple[TrialRecord, ...] = ()
+
+    @property
+    def test(self) -> str:
+        """The short name of what was run: a task's label; a chat's workload."""
+        task = self.arm.task
+        return self.workload if isinstance(task, Generate) else task.label
 
 
 @dataclass(frozen=True, slots=True)

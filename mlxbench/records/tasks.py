@@ -86,16 +86,96 @@ class Generate:
         return [*before, Message(last.role, f"{last.content} [{seed}]")]
 
 
-Task = Timed | Generate
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One item of a suite as it is put to a model.
+
+    `phrase` is what the initials of its lines spell; `None` for a control, which spells nothing.
+    """
+
+    item: str
+    phrase: str | None
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A suite of questions, each put `samples` times; every reply is a trial of its own.
+
+    A trial's sequence number is its place: all samples of the first question, then of the second,
+    and so on. Its seed is that of the sampler plus its place, so that a probe which was broken off
+    goes on with the places that are still empty. `batch_size` replies are decoded together where
+    the engine can; `None` leaves that to what fits into memory.
+    """
+
+    suite: str
+    questions: tuple[Question, ...]
+    samples: int
+    sampler: Sampler
+    token_budget: int
+    thinking: bool | None = None
+    batch_size: int | None = None
+
+    @property
+    def label(self) -> str:
+        """Its short name beside the labels of timed tasks."""
+        thinking = {None: "", True: ", thinking", False: ", not thinking"}[self.thinking]
+        return f"probe {self.suite}{thinking}"
+
+    @property
+    def replies(self) -> int:
+        """How many replies make the probe complete."""
+        return self.samples * len(self.questions)
+
+    def question(self, sequence: int) -> Question:
+        """The question at a place."""
+        return self.questions[sequence // self.samples]
+
+    def request(self, sequence: int) -> Generate:
+        """The chat at a place; its seed is to be the place."""
+        messages = self.question(sequence).messages
+        return Generate(messages, self.sampler, self.token_budget, self.thinking)
+
+
+Request = Timed | Generate  # what an engine answers with one trial
+Task = Request | Probe
+
+BAN, PIN = -1e9, 1e9  # biases that no router's scores outweigh
+
+
+@dataclass(frozen=True, slots=True)
+class ExpertBias:
+    """What is added to the router logit of one expert, in one layer or (`None`) in each."""
+
+    layer: int | None
+    expert: int
+    bias: float
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """A mixture's routers, changed: another number of experts, some banned, promoted or pinned.
+
+    With `selection_only` biases decide which experts run, and the unbiased scores weight them;
+    otherwise they change the weights as well.
+    """
+
+    top_k: int | None = None
+    biases: tuple[ExpertBias, ...] = ()
+    selection_only: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How an engine is set while a trial runs. `kv_bits` `None` is an unquantised KV cache."""
+    """How an engine is set while a trial runs. `kv_bits` `None` is an unquantised KV cache.
+
+    `routing` `None` is the model's own.
+    """
 
     prefill_step_size: int = 2048
     kv_bits: int | None = None
     kv_group_size: int = 64
+    routing: Routing | None = None
 
 
 @dataclass(frozen=True, slots=True)

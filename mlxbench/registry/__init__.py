@@ -76,6 +76,16 @@ def find(registry: Mapping[str, ModelSpec], name: str) -> ModelSpec:
     )
 
 
+def references(registry: Mapping[str, ModelSpec]) -> dict[str, tuple[Reference, ...]]:
+    """The published figures of each model, by its name here and by its tag on Ollama."""
+    return {
+        name: spec.references
+        for spec in registry.values()
+        for name in (spec.name, spec.ollama)
+        if name and spec.references
+    }
+
+
 def _file_from_environment() -> Path | None:
     named = os.environ.get(MODELS_VARIABLE)
     return Path(named) if named else None

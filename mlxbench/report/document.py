@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from mlxbench import stats
-from mlxbench.records import SCHEMA_VERSION, Run, Timed
+from mlxbench.records import SCHEMA_VERSION, Probe, Run, Timed
+from mlxbench.report.probes import ProbeResult
 from mlxbench.report.rows import row
 from mlxbench.report.summary import Summary, inter_token_latencies
 from mlxbench.stats import Estimate
@@ -16,18 +17,21 @@ PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 NATIVE_RULE = {"mlx": "mlx-lm divides N tokens by the N-1 intervals between them"}
 
 
-def results(summaries: Sequence[Summary]) -> dict[str, Any]:
+def results(
+    summaries: Sequence[Summary], probes: Mapping[str, ProbeResult] | None = None
+) -> dict[str, Any]:
     """The document of `decode`, `prefill` and `results list`."""
+    known = probes or {}
     return {
         "schema_version": SCHEMA_VERSION,
-        "results": [result(summary) for summary in summaries],
+        "results": [result(summary, known.get(summary.run.run_id)) for summary in summaries],
     }
 
 
-def result(summary: Summary) -> dict[str, Any]:
-    """One run as scripts see it."""
-    run, flat = summary.run, row(summary)
-    kind = run.arm.task.kind if isinstance(run.arm.task, Timed) else run.workload
+def result(summary: Summary, probe: ProbeResult | None = None) -> dict[str, Any]:
+    """One run as scripts see it, with the result of a probe of the same weights."""
+    run, flat = summary.run, row(summary, probe)
+    kind = _kind(run)
     rates = {
         "prefill_tps": estimate(summary.prefill_tps),
         "decode_tps": estimate(summary.decode_tps),
@@ -57,10 +61,30 @@ def result(summary: Summary) -> dict[str, Any]:
             "prefill_tps": flat.native_prefill_tps,
             "rule": native_rule(run),
         },
+        "probe": _probe(probe),
         "warnings": [asdict(notice) for notice in run.notices],
         "failures": flat.failures,
         "status": flat.status,
         "run_id": flat.run_id,
+    }
+
+
+def _kind(run: Run) -> str:
+    if isinstance(run.arm.task, Timed):
+        return run.arm.task.kind
+    return "probe" if isinstance(run.arm.task, Probe) else run.workload
+
+
+def _probe(probe: ProbeResult | None) -> dict[str, Any] | None:
+    if probe is None:
+        return None
+    return {
+        "suite": probe.suite,
+        "verdict": probe.verdict,
+        "passes": probe.passes,
+        "samples": len(probe.replies),
+        "wilson": [probe.share.low, probe.share.high] if probe.share else None,
+        "run_id": probe.run.run_id,
     }
 
 

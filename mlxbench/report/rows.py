@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from mlxbench.records import Generate, Options, Run, Sampler, Timed
+from mlxbench.records import Options, Run, Sampler, Task, Timed
+from mlxbench.report.probes import ProbeResult
+from mlxbench.report.routing import routing_words
 from mlxbench.report.summary import Summary
 from mlxbench.stats import Estimate
 
@@ -41,6 +43,7 @@ class ResultRow:
     top_k: int
     kv_bits: int | None
     prefill_step_size: int
+    routing: str | None
     n: int
     failures: int
     decode_tps: float | None
@@ -58,6 +61,13 @@ class ResultRow:
     predicted_memory_bytes: int | None
     load_s: float | None
     probe_verdict: str | None
+    probe_suite: str | None
+    probe_passes: int | None
+    probe_replies: int | None
+    probe_low: float | None
+    probe_high: float | None
+    probe_truncated: int | None
+    probe_run_id: str | None
     machine: str | None
     cpu: str | None
     accelerator: str | None
@@ -81,6 +91,7 @@ SETTINGS = (
         "top_k",
         "kv_bits",
         "prefill_step_size",
+        "routing",
         "machine",
         "cpu",
         "accelerator",
@@ -90,8 +101,8 @@ SETTINGS = (
 )
 
 
-def row(summary: Summary) -> ResultRow:
-    """The row of one summarised run."""
+def row(summary: Summary, probe: ProbeResult | None = None) -> ResultRow:
+    """The row of one summarised run, with the result of a probe of the same weights."""
     run = summary.run
     return ResultRow(
         **_identity(run),
@@ -106,10 +117,24 @@ def row(summary: Summary) -> ResultRow:
         peak_memory_bytes=summary.peak_memory_bytes,
         predicted_memory_bytes=run.predicted_memory_bytes,
         load_s=run.load_s,
-        probe_verdict=None,
+        **_probe(probe),
         **_machine(run),
         warnings=" ".join(notice.code for notice in run.notices),
     )
+
+
+def _probe(probe: ProbeResult | None) -> dict[str, Any]:
+    share = probe.share if probe else None
+    return {
+        "probe_verdict": probe.verdict if probe else None,
+        "probe_suite": probe.suite if probe else None,
+        "probe_passes": probe.passes if probe else None,
+        "probe_replies": len(probe.replies) if probe else None,
+        "probe_low": share.low if share else None,
+        "probe_high": share.high if share else None,
+        "probe_truncated": probe.truncated if probe else None,
+        "probe_run_id": probe.run.run_id if probe else None,
+    }
 
 
 def latest(rows: list[ResultRow]) -> list[ResultRow]:
@@ -149,7 +174,7 @@ def _settings(run: Run, summary: Summary) -> dict[str, Any]:
     assert isinstance(options, Options)
     timed = task if isinstance(task, Timed) else None
     return {
-        "test": timed.label if timed else run.workload,
+        "test": run.test,
         "prompt_tokens": timed.prompt_tokens if timed else summary.prompt_tokens,
         "generation_tokens": _generation_tokens(task),
         "depth": timed.depth if timed else 0,
@@ -160,10 +185,11 @@ def _settings(run: Run, summary: Summary) -> dict[str, Any]:
         "top_k": sampler.top_k,
         "kv_bits": options.kv_bits,
         "prefill_step_size": options.prefill_step_size,
+        "routing": ", ".join(routing_words(options.routing)) if options.routing else None,
     }
 
 
-def _generation_tokens(task: Timed | Generate) -> int:
+def _generation_tokens(task: Task) -> int:
     return task.generation_tokens if isinstance(task, Timed) else task.token_budget
 
 

@@ -18,7 +18,7 @@ from itertools import compress
 from typing import TypeVar
 
 from mlxbench import stats
-from mlxbench.records import Completed, Run, Timed
+from mlxbench.records import Completed, Probe, Run, Timed
 from mlxbench.stats import Estimate
 from mlxbench.store import TrialFacts
 
@@ -49,7 +49,9 @@ class Summary:
 def summarise(run: Run, facts: TrialFacts) -> Summary:
     """The estimates of `run` from the facts of its measured trials."""
     good = [status == "completed" for status in facts.status]
-    if not any(good) or run.status == "failed":  # more than a fifth failed: such an arm has no rate
+    rateless = isinstance(run.arm.task, Probe) and run.arm.target.source != "server"
+    # More than a fifth failed: such an arm has no rate. Replies decoded together have none either.
+    if not any(good) or run.status == "failed" or rateless:
         return Summary(run, trials=sum(good), failures=len(good) - sum(good))
     first, last = _kept(facts.t_first, good), _kept(facts.t_last, good)
     batch, steps = _kept(facts.batch_size, good), _kept(facts.generated_tokens, good)

@@ -9,9 +9,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from mlxbench.records import Environment, Failed, Notice, Options, Reference, Run, Timed
+from mlxbench.records import Environment, Failed, Notice, Options, Run, Timed
 from mlxbench.report.document import PERCENTILES, native_rule
 from mlxbench.report.format import MISSING, half_width, interval, memory, milliseconds, rate
+from mlxbench.report.probes import ProbeResult
 from mlxbench.report.safe import one_line
 from mlxbench.report.summary import Summary, inter_token_latencies
 from mlxbench.stats import percentile
@@ -48,7 +49,7 @@ def decode_table(summaries: Sequence[Summary]) -> Table:
     for summary in summaries:
         made.add_row(
             text(model_name(summary.run)),
-            text(_test(summary.run)),
+            text(summary.run.test),
             _context(summary),
             *_estimate(summary, "decode_tps"),
             memory(summary.peak_memory_bytes),
@@ -65,7 +66,7 @@ def prefill_table(summaries: Sequence[Summary]) -> Table:
     for summary in summaries:
         value, bounds, n = _estimate(summary, "prefill_tps")
         ttft = milliseconds(summary.ttft_s.value if summary.ttft_s else None)
-        name, test = text(model_name(summary.run)), text(_test(summary.run))
+        name, test = text(model_name(summary.run)), text(summary.run.test)
         made.add_row(name, test, value, bounds, ttft, n, memory(summary.peak_memory_bytes))
     return made
 
@@ -149,10 +150,6 @@ def notice_line(notice: Notice) -> str:
     return one_line(f"warning: {notice.message}; {notice.advice}")
 
 
-def _test(run: Run) -> str:
-    return run.arm.task.label if isinstance(run.arm.task, Timed) else run.workload
-
-
 def _context(summary: Summary) -> str:
     """How many tokens lay before the first and the last token that the rate counts."""
     task = summary.run.arm.task
@@ -170,8 +167,13 @@ def _estimate(summary: Summary, name: str) -> tuple[str, str, str]:
     return rate(found.value), interval(found.low, found.high), str(found.n)
 
 
-def results_table(summaries: Sequence[Summary]) -> Table:
-    """One line per run: what, how fast, how sure. Random weights are marked by a star."""
+def results_table(
+    summaries: Sequence[Summary], probes: Mapping[str, ProbeResult] | None = None
+) -> Table:
+    """One line per run: what, how fast, how sure, and what the same weights notice.
+
+    Random weights are marked by a star.
+    """
     made = table(
         *("run", "model", "test", "tok/s", "± 95 %", "n", "probe"), right=("tok/s", "± 95 %", "n")
     )
@@ -181,16 +183,23 @@ def results_table(summaries: Sequence[Summary]) -> Table:
         made.add_row(
             summary.run.run_id,
             text(target.model + ("*" if target.synthetic else "") + _unfinished(summary.run)),
-            text(_test(summary.run)),
+            text(summary.run.test),
             rate(found.value if found else None),
             half_width(found.relative_half_width) if found else summary.run.status,
             str(summary.trials),
-            MISSING,
+            verdict((probes or {}).get(summary.run.run_id)),
         )
     if any(summary.run.arm.target.synthetic for summary in summaries):
         made.caption = "* synthetic: random weights of the model's exact shape"
         made.caption_justify = "left"
     return made
+
+
+def verdict(probe: ProbeResult | None) -> str:
+    """`FAIL 0/20`: a verdict with its number."""
+    if probe is None or probe.verdict is None:
+        return MISSING
+    return f"{probe.verdict} {probe.passes}/{len(probe.replies)}"
 
 
 def _unfinished(run: Run) -> str:
@@ -201,25 +210,6 @@ def headline(run: Run) -> str:
     """Which rate a run is about."""
     task = run.arm.task
     return "prefill_tps" if isinstance(task, Timed) and task.kind == "prefill" else "decode_tps"
-
-
-def lab_note_table(summaries: Sequence[Summary], published: Mapping[str, Reference]) -> Table:
-    """Native rates by the lab note's procedure beside the lab note's own."""
-    made = table(
-        *("model", "tok/s here", "n", "tok/s in the note", "probe here", "probe in the note"),
-        right=("tok/s here", "n", "tok/s in the note"),
-    )
-    for summary in summaries:
-        reference = published.get(summary.run.arm.target.model)
-        made.add_row(
-            text(model_name(summary.run)),
-            rate(summary.native_decode_tps),
-            str(summary.trials),
-            rate(reference.decode_tps if reference else None),
-            MISSING,
-            (reference.probe if reference else None) or MISSING,
-        )
-    return made
 
 
 def run_report(summary: Summary) -> Iterator[Table | Text]:

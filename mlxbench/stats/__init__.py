@@ -31,7 +31,7 @@ from mlxbench.stats.paired import (
     session_effect,
 )
 from mlxbench.stats.percentiles import effective_size, percentile
-from mlxbench.stats.proportions import holm, wilson
+from mlxbench.stats.proportions import difference, holm, mcnemar, wilson
 from mlxbench.stats.student import t_quantile, two_sided_p
 from mlxbench.stats.trends import Trend, trend
 from mlxbench.stats.unpaired import unpaired_effect
@@ -56,12 +56,14 @@ __all__ = [
     "Word",
     "abba_orders",
     "bandwidth_utilisation",
+    "difference",
     "early_looks",
     "effective_size",
     "holm",
     "is_steady",
     "log_speedups",
     "look",
+    "mcnemar",
     "mean",
     "outliers",
     "pair_effect",

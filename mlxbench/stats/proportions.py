@@ -27,6 +27,34 @@ def wilson(passes: int, n: int, level: float = 0.95) -> Estimate:
     return Estimate(share, low, high, n)
 
 
+def difference(passes_a: int, n_a: int, passes_b: int, n_b: int, level: float = 0.95) -> Estimate:
+    """Share a minus share b of two independent samples; `n` is the smaller one's size.
+
+    Newcombe, "Interval estimation for the difference between independent proportions", Statistics
+    in Medicine 17 (1998) 873-890, method 10: each end combines the distances to the ends of the two
+    Wilson intervals, so that it stays within -1 and 1.
+    """
+    a, b = wilson(passes_a, n_a, level), wilson(passes_b, n_b, level)
+    assert a.low is not None and a.high is not None
+    assert b.low is not None and b.high is not None
+    value = a.value - b.value
+    below = math.hypot(a.value - a.low, b.high - b.value)
+    above = math.hypot(a.high - a.value, b.value - b.low)
+    return Estimate(value, value - below, value + above, min(n_a, n_b))
+
+
+def mcnemar(only_a: int, only_b: int) -> float:
+    """The two-sided p-value that two who answer the same items are equally good.
+
+    `only_a` items were passed by a alone, `only_b` by b alone. Exact: the smaller count as a
+    binomial of one half, doubled (McNemar, Psychometrika 12 (1947) 153-157; the exact form needs no
+    large numbers). 1 where they never differ.
+    """
+    n, fewer = only_a + only_b, min(only_a, only_b)
+    tail = sum(math.comb(n, k) for k in range(fewer + 1))
+    return min(1.0, 2 * tail / (1 << n))
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values adjusted for having asked them all, in the order given.
 

@@ -84,8 +84,14 @@ class Store:
         with self._transaction() as connection:
             rows.insert_trial(connection, run_id, record)
 
+    def put_trial(self, run_id: str, record: TrialRecord) -> None:
+        """Store one trial in one durable commit, in place of a failed one of the same number."""
+        with self._transaction() as connection:
+            rows.delete_failed_trial(connection, run_id, record.sequence)
+            rows.insert_trial(connection, run_id, record)
+
     def finish_run(self, run_id: str, status: RunStatus, notices: Sequence[Notice]) -> None:
-        """Set how a run ended; `notices` replace those it was added with."""
+        """Set how a run ended, or "running" where it goes on; `notices` replace those it had."""
         with self._transaction() as connection:
             rows.update_run(connection, run_id, status, notices)
 

@@ -22,11 +22,15 @@ from mlxbench.records import (
     Checkpoint,
     Completed,
     Environment,
+    ExpertBias,
     Failed,
     Generate,
     Message,
     Notice,
     Options,
+    Probe,
+    Question,
+    Routing,
     Run,
     Sampler,
     Target,
@@ -40,7 +44,7 @@ Value = str | int | float | bytes | None
 Row = dict[str, Value]
 
 COMPLETED = "completed"
-GENERATE = "generate"
+GENERATE, PROBE = "generate", "probe"
 
 
 def run_to_row(run: Run) -> Row:
@@ -66,8 +70,8 @@ def run_to_row(run: Run) -> Row:
 
 
 def _task_columns(task: Task) -> Row:
-    if isinstance(task, Generate):
-        return {"kind": GENERATE}
+    if not isinstance(task, Timed):
+        return {"kind": PROBE if isinstance(task, Probe) else GENERATE}
     return {
         "kind": task.kind,
         "prompt_tokens": task.prompt_tokens,
@@ -99,15 +103,40 @@ def run_from_row(row: Mapping[str, Any], trials: tuple[TrialRecord, ...] = ()) -
 
 def arm_from_json(values: dict[str, Any]) -> Arm:
     """An arm from the JSON object of one."""
-    return Arm(Target(**values["target"]), _task(values["task"]), Options(**values["options"]))
+    return Arm(
+        Target(**values["target"]),
+        task_from_json(values["task"]),
+        options_from_json(values["options"]),
+    )
 
 
-def _task(values: dict[str, Any]) -> Task:
+def task_from_json(values: Mapping[str, Any]) -> Task:
+    """A task from the JSON object of one, whose fields tell which it is."""
+    values = dict(values)
     sampler = Sampler(**values.pop("sampler"))
+    if "questions" in values:
+        questions = tuple(_question(question) for question in values.pop("questions"))
+        return Probe(questions=questions, sampler=sampler, **values)
     if "messages" in values:
-        messages = tuple(Message(**message) for message in values.pop("messages"))
-        return Generate(messages=messages, sampler=sampler, **values)
+        return Generate(messages=_messages(values.pop("messages")), sampler=sampler, **values)
     return Timed(sampler=sampler, **values)
+
+
+def _question(values: Mapping[str, Any]) -> Question:
+    return Question(**{**values, "messages": _messages(values["messages"])})
+
+
+def _messages(values: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
+    return tuple(Message(**message) for message in values)
+
+
+def options_from_json(values: Mapping[str, Any]) -> Options:
+    """Options from the JSON object of some."""
+    changed = values.get("routing")
+    if changed is None:
+        return Options(**values)
+    biases = tuple(ExpertBias(**bias) for bias in changed["biases"])
+    return Options(**{**values, "routing": Routing(**{**changed, "biases": biases})})
 
 
 def trial_to_rows(run_id: str, record: TrialRecord) -> tuple[Row, Row]:

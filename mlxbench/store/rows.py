@@ -13,6 +13,7 @@ from typing import Any
 
 from mlxbench.records import Notice, Run, RunStatus, TrialRecord
 from mlxbench.store.codec import (
+    COMPLETED,
     Row,
     Value,
     run_from_row,
@@ -60,6 +61,16 @@ def insert_trial(connection: sqlite3.Connection, run_id: str, record: TrialRecor
     trial, details = trial_to_rows(run_id, record)
     _insert(connection, "trials", trial)
     _insert(connection, "trial_details", details)
+
+
+def delete_failed_trial(connection: sqlite3.Connection, run_id: str, sequence: int) -> None:
+    """Make room for another attempt; a trial that gave facts is never taken away."""
+    failed = (
+        "run_id = ?1 AND sequence = ?2 AND EXISTS (SELECT * FROM trials"
+        " WHERE run_id = ?1 AND sequence = ?2 AND status != ?3)"
+    )
+    for table in ("trial_details", "trials"):
+        connection.execute(f"DELETE FROM {table} WHERE {failed}", (run_id, sequence, COMPLETED))
 
 
 def _insert(connection: sqlite3.Connection, table: str, row: Row) -> None:

@@ -112,11 +112,16 @@ def _allow_servers(_: sqlite3.Connection) -> None:
     """No table changes: arms and checkpoints are JSON. But an older mlxbench cannot read these."""
 
 
+def _allow_probes(_: sqlite3.Connection) -> None:
+    """No table changes: a probe is an arm's task. But an older mlxbench cannot read one."""
+
+
 # What each step brought, with the month it was released.
 #   1  2026-11: runs, trials and their details
 #   2  2026-11: comparisons
 #   3  2026-11: servers
-STEPS: Sequence[Step] = (_make_first_tables, _add_comparisons, _allow_servers)
+#   4  2026-11: probes, and routers changed
+STEPS: Sequence[Step] = (_make_first_tables, _add_comparisons, _allow_servers, _allow_probes)
 
 assert len(STEPS) == SCHEMA_VERSION, "a new record version needs a step, and the other way round"
 

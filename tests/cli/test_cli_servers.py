@@ -241,30 +241,3 @@ def test_a_model_without_a_tokenizer_here_is_said_with_what_to_do(
     command = ("decode", "--engine", "ollama", "--model", "other:1b", "--url", ollama.url)
     line = error_line(mlxbench(*command, *SIZE, "--db", str(tmp_path / "r.sqlite")), 2)
     assert "no tokenizer is known for other:1b" in line
-
-
-def test_the_probe_asks_for_the_poems_significance_and_counts_passes(
-    mlxbench: Invoke, tmp_path: Path
-) -> None:
-    words = ["It", "spells:", "FOMO", "is", "your", "worst", "enemy", "."]
-    spelled = tuple(f" {word}".encode() for word in words)
-    behaviour = Behaviour(token_s=0.0005, pieces=spelled, stop_after=8)
-    with OllamaDouble(behaviour, (ModelCard("qwen3:30b-a3b"),)) as ollama:
-        command = ("probe", "--engine", "ollama", "--model", "qwen3:30b-a3b", "--url", ollama.url)
-        settings = ("--samples", "3", "--db", str(tmp_path / "r.sqlite"))
-        found = document(mlxbench(*command, *settings, "--json"))["probe"]
-        shown = mlxbench(*command, *settings)
-    assert (found["samples"], found["passes"], found["seed_verdict"]) == (3, 3, "PASS")
-    assert 0.4 < found["wilson"][0] < 1
-    assert "3 of 3" in shown.out
-    asked = ollama.asked("chat")[0].body
-    assert asked["messages"][0]["content"].startswith("What's the significance of this piece?:")
-    assert asked["options"]["num_predict"] == 16_384
-
-
-def test_the_probe_runs_in_process_and_cuts_replies_at_its_budget(
-    mlxbench: Invoke, tmp_path: Path
-) -> None:
-    command = ("probe", "--model", "tiny-moe", "--samples", "2", "--token-budget", "16")
-    found = document(mlxbench(*command, "--db", str(tmp_path / "r.sqlite"), "--json"))["probe"]
-    assert (found["passes"], found["truncated"], found["seed_verdict"]) == (0, 2, "FAIL")

@@ -13,8 +13,8 @@ from mlxbench.records import (
     Generate,
     Message,
     Options,
+    Request,
     Target,
-    Task,
     Timed,
     Trial,
 )
@@ -37,19 +37,19 @@ def loaded(server: Double, tokenizer: Path | None) -> OpenAILoaded:
     return OpenAILoaded(target, client, None, LIMITS)
 
 
-def outcome(answer: Answer, tokenizer: Path, task: Task = REQUEST) -> Trial:
+def outcome(answer: Answer, tokenizer: Path, task: Request = REQUEST) -> Trial:
     with double(answer) as server:
         return loaded(server, tokenizer).run(task, Options(), seed=1)
 
 
-def failure(answer: Answer, tokenizer: Path, task: Task = REQUEST) -> tuple[str, str]:
+def failure(answer: Answer, tokenizer: Path, task: Request = REQUEST) -> tuple[str, str]:
     trial = outcome(answer, tokenizer, task)
     assert isinstance(trial, Failed), trial
     assert "\n" not in trial.message
     return trial.reason, trial.message
 
 
-def completed(answer: Answer, tokenizer: Path, task: Task = REQUEST) -> Completed:
+def completed(answer: Answer, tokenizer: Path, task: Request = REQUEST) -> Completed:
     trial = outcome(answer, tokenizer, task)
     assert isinstance(trial, Completed), trial
     return trial

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlxbench.records import Completed, Options, Task, Timed
+from mlxbench.records import Completed, Options, Request, Timed
 from tests.engines.openai_asking import (
     CHAT,
     COUNTS,
@@ -154,7 +154,7 @@ def test_a_chat_that_ended_for_another_reason_fails(tiny_moe: Path) -> None:
 def test_random_answers_never_raise_and_never_give_infinity(tiny_moe: Path) -> None:
     draw = random.Random(0)
     prefill = Timed("prefill", prompt_tokens=P, generation_tokens=1)
-    good: dict[Task, bytes] = {CHAT: _sent_at_once(*WORDS), prefill: _sent_at_once(" a")}
+    good: dict[Request, bytes] = {CHAT: _sent_at_once(*WORDS), prefill: _sent_at_once(" a")}
     completions = 0
     with double(GOOD) as server:
         opened = loaded(server, tiny_moe)

@@ -12,8 +12,8 @@ from mlxbench.engines import openai
 from mlxbench.engines.openai import keys
 from mlxbench.errors import InputError, MlxbenchError
 from mlxbench.http_client import Address
-from mlxbench.measure import Plan, Session, measure
-from mlxbench.records import Arm, Options, Target, Task
+from mlxbench.measure import Job, Plan, Session, measure
+from mlxbench.records import Arm, Options, Request, Target
 from mlxbench.store import Store
 from tests.engines.openai_asking import CHAT, COUNTS, END, GOOD, REQUEST, P, ended
 from tests.engines.openai_double import (
@@ -38,7 +38,7 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLXBENCH_API_KEY", CANARY)
 
 
-ECHOES: dict[str, tuple[Answer, Task]] = {
+ECHOES: dict[str, tuple[Answer, Request]] = {
     "a refusal": (document({"error": {"message": f"wrong key {CANARY}"}}, 401), REQUEST),
     "a refusal cut short": (Answer([b"x" * 280 + CANARY.encode()], 403), REQUEST),
     "an error event": (ended(event({"error": f"no {CANARY}"})), REQUEST),
@@ -65,8 +65,8 @@ def test_a_key_that_the_server_sends_back_is_kept_nowhere(
     with double(answer) as server, Store.open(tmp_path / "runs.db") as store:
         target = Target("openai", "m", server.url, tokenizer=str(tiny_moe))
         events: list[object] = []
-        session = Session(store, Plan(trials=1, warmup=0), "test", "test", events.append)
-        (run_id,) = measure([Arm(target, task)], session)
+        session = Session(store, "test", events.append)
+        (run_id,) = measure([Job(Arm(target, task), Plan(trials=1, warmup=0))], session)
         shown = [*map(repr, events), repr(store.run(run_id)), caplog.text, *capfd.readouterr()]
         assert {asked.authorization for asked in server.asked} == {f"Bearer {CANARY}"}
     kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]

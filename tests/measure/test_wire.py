@@ -10,20 +10,26 @@ import pytest
 
 from mlxbench.measure import wire
 from mlxbench.records import (
+    BAN,
     Checkpoint,
     Completed,
     Environment,
+    ExpertBias,
     Failed,
     Generate,
     Message,
     Notice,
     Options,
+    Probe,
+    Question,
+    Routing,
     Sampler,
     Target,
     Task,
     Timed,
     Trial,
 )
+from mlxbench.store.codec import options_from_json, task_from_json
 
 FULL = Completed(
     clock="device",
@@ -63,10 +69,13 @@ def test_a_trial_comes_back_equal(trial: Trial) -> None:
         Timed("prefill"),
         Generate((Message("system", "be brief"), Message("user", "hé\n")), Sampler(), 99, True),
         Generate((), Sampler(1.0), 5, None, unique=True),
+        Probe(
+            "controls", (Question("a", None, (Message("user", "b"),)),), 2, Sampler(0.6), 9, True
+        ),
     ],
 )
 def test_a_task_comes_back_equal(task: Task) -> None:
-    assert wire.task(sent(wire.task_message(task))) == task
+    assert task_from_json(sent({"task": task})["task"]) == task
 
 
 def test_a_target_comes_back_equal() -> None:
@@ -75,8 +84,9 @@ def test_a_target_comes_back_equal() -> None:
 
 
 def test_options_come_back_equal() -> None:
-    options = Options(1024, 8, 32)
-    assert wire.options(sent({"options": options})["options"]) == options
+    routing = Routing(4, (ExpertBias(None, 3, BAN), ExpertBias(2, 1, 0.5)), selection_only=False)
+    for options in (Options(1024, 8, 32), Options(routing=routing)):
+        assert options_from_json(sent({"options": options})["options"]) == options
 
 
 def test_an_environment_comes_back_equal() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import mlx.core as mx
 
+from mlxbench import chat
 from mlxbench.engines.mlx import loop
 from mlxbench.engines.mlx.context import Context, new_cache
 from mlxbench.engines.mlx.sampling import sample_function
@@ -19,6 +21,7 @@ from mlxbench.tokenizer import Tokenizer
 OWN_DECODE_TOKENS = 16
 CONTEXT_SEED = 1_000_003  # far from the trials' own seeds
 
+DEVICE_FAULTS = (RuntimeError, ValueError, MemoryError)  # how mlx says no
 DIVERSITY_CHECKED_FROM = 16  # tokens; fewer say nothing
 FEWEST_DISTINCT = 4
 
@@ -103,9 +106,17 @@ def run_generate(
     )
     stopped = result.tokens[-1][0] in tokenizer.stop_tokens
     reply = [row[0] for row in result.tokens]
-    text = tokenizer.decode(reply[:-1] if stopped else reply)
+    said = tokenizer.decode(reply[:-1] if stopped else reply)
     native = _native(result, 1, len(ids))
-    return _checked(result, 1, len(ids), native, synthetic, text=text, stopped=stopped)
+    return _checked(
+        result,
+        1,
+        len(ids),
+        native,
+        synthetic,
+        text=chat.opened_thinking(prompt) + said,
+        stopped=stopped,
+    )
 
 
 def _routes_many_tokens(model: Any, task: Timed) -> bool:
@@ -139,11 +150,10 @@ def _checked(
         return Failed("not_finite", message, result.duration_s)
     tokens = tuple(zip(*result.tokens, strict=True))
     notices: tuple[Notice, ...] = ()
-    if collapsed := _collapsed(tokens):
+    if doubt := low_diversity(tokens):
         if synthetic:
-            return Failed("low_diversity", collapsed, result.duration_s)
-        advice = "read the reply before you trust the rate: the checkpoint may be broken"
-        notices = (Notice("low-diversity", collapsed, advice),)
+            return Failed("low_diversity", doubt.message, result.duration_s)
+        notices = (doubt,)
     return Completed(
         clock="device",
         stamps=result.stamps,
@@ -161,13 +171,25 @@ def _checked(
     )
 
 
-def _collapsed(sequences: tuple[tuple[int, ...], ...]) -> str | None:
-    """Why the output looks like that of a broken model, if it does."""
+def low_diversity(sequences: Sequence[Sequence[int]]) -> Notice | None:
+    """That the output looks like a broken model's, if it does."""
     for sequence in sequences:
         distinct = len(set(sequence))
         if len(sequence) >= DIVERSITY_CHECKED_FROM and distinct < FEWEST_DISTINCT:
-            return f"only {distinct} distinct tokens among {len(sequence)}"
+            return Notice(
+                "low-diversity",
+                f"only {distinct} distinct tokens among {len(sequence)}",
+                "read the reply before you trust the rate: the checkpoint may be broken",
+            )
     return None
+
+
+def failed(error: BaseException) -> Failed:
+    """One of `DEVICE_FAULTS` as a trial's outcome."""
+    message = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    lowered = message.lower()
+    memory = isinstance(error, MemoryError) or "alloc" in lowered or "memory" in lowered
+    return Failed("out_of_memory" if memory else "engine_error", message)
 
 
 def _native(result: loop.Result, batch_size: int, prompt_tokens: int | None) -> dict[str, float]:

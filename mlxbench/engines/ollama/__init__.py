@@ -26,8 +26,8 @@ from mlxbench.records import (
     Generate,
     Notice,
     Options,
+    Request,
     Target,
-    Task,
     Timed,
     Trial,
 )
@@ -71,7 +71,8 @@ class OllamaLoaded:
     def __init__(self, target: Target, api: Api) -> None:
         self._target = target
         self._api = api
-        version = api.version()
+        version = self._version_text = api.version()
+        self._version = counting.version_of(version)
         self._model = api.show(target.model)
         self.checkpoint: Checkpoint | None = _checkpoint(target, version, self._model)
         self._prompts = Prompts(target)
@@ -81,7 +82,7 @@ class OllamaLoaded:
         self._prompt_rates: dict[int, list[float]] = {}
         self._restore = residency.occupy(api, target.model, target.unload)
 
-    def run(self, task: Task, options: Options, seed: int) -> Trial:
+    def run(self, task: Request, options: Options, seed: int) -> Trial:
         """One trial; whatever the server does wrong comes back as a `Failed`."""
         refuse_impossible(SERVER, task, options)
         try:
@@ -109,11 +110,16 @@ class OllamaLoaded:
         return trial
 
     def _chat(self, task: Generate, seed: int) -> Completed:
+        if task.thinking is not None and self._version < counting.FIRST_WITH_THINKING:
+            raise InputError(
+                f"Ollama {self._version_text} has no switch for thinking",
+                "leave out --thinking, or update Ollama",
+            )
         context = self._ready(task, CHAT_PROMPT_TOKENS)
         body = request.chat(self._target.model, task.turns(seed), task, seed, context)
         return facts.chat(self._api.reply("/api/chat", body), task)
 
-    def _ready(self, task: Task, prompt_tokens: int) -> int:
+    def _ready(self, task: Request, prompt_tokens: int) -> int:
         """The context to ask for; loading falls in here, outside of any trial's time."""
         needed = request.context_needed(task, prompt_tokens)
         limit = self._model.context_length
@@ -168,7 +174,7 @@ class OllamaLoaded:
         rates.append(rate)
 
 
-def _generated(task: Task) -> int:
+def _generated(task: Request) -> int:
     return task.generation_tokens if isinstance(task, Timed) else task.token_budget
 
 

@@ -27,6 +27,9 @@ Runner = Literal["gguf", "mlx"]
 Version = tuple[int, ...]
 
 
+FIRST_WITH_THINKING: Version = (0, 9)  # whose API has a switch for thinking
+
+
 def version_of(text: str) -> Version:
     """`0.24.0-rc1` as (0, 24, 0); empty for what is no version."""
     numbers = re.match(r"\d{1,6}(\.\d{1,6})*", text)

@@ -33,8 +33,8 @@ from mlxbench.records import (
     Failed,
     Generate,
     Options,
+    Request,
     Target,
-    Task,
     Timed,
     Trial,
 )
@@ -86,7 +86,7 @@ class OpenAILoaded:
         self._prompts = Prompts(target)
         self.checkpoint: Checkpoint | None = _checkpoint(target, found, key)
 
-    def run(self, task: Task, options: Options, seed: int) -> Trial:
+    def run(self, task: Request, options: Options, seed: int) -> Trial:
         """One trial; whatever the server does wrong comes back as a `Failed`."""
         refuse_impossible(SERVER, task, options)
         try:

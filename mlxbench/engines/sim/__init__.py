@@ -44,14 +44,18 @@ from mlxbench.engines.sim import machine as machines
 from mlxbench.engines.sim.noise import Floats
 from mlxbench.engines.sim.spec import KEYS, Spec, parse
 from mlxbench.engines.sim.trials import GAP_S, Lengths, completed, lengths
-from mlxbench.errors import MeasurementError
-from mlxbench.records import Arm, Checkpoint, Failed, Options, Target, Task, Trial
+from mlxbench.errors import InputError, MeasurementError
+from mlxbench.records import Arm, Checkpoint, Failed, Options, Request, Target, Trial
 
 __all__ = ["KEYS", "SimLoaded", "open", "predict_memory"]
 
 
-def predict_memory(target: Target, arms: Sequence[Arm]) -> int | None:  # noqa: ARG001 - the protocol
+def predict_memory(target: Target, arms: Sequence[Arm]) -> int | None:
     """The bytes that the arm's description says. Raises InputError."""
+    if any(arm.options.routing is not None for arm in arms):
+        raise InputError(
+            "the simulated engine has no routers to change", "leave the routing out of the arm"
+        )
     return parse(target.location).memory_bytes
 
 
@@ -72,7 +76,7 @@ class SimLoaded:
         self._load_factor: float | None = None
         self._trials = 0
 
-    def run(self, task: Task, options: Options, seed: int) -> Trial:  # noqa: ARG002 - the protocol
+    def run(self, task: Request, options: Options, seed: int) -> Trial:  # noqa: ARG002 - the protocol
         """One trial in virtual time. Raises MeasurementError where `crash_at` says so."""
         index, self._trials = self._trials, self._trials + 1
         if self._spec.crash_at is not None and index >= self._spec.crash_at:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlxbench.engines.sim.noise import Floats
-from mlxbench.records import Completed, FinishReason, Generate, Task
+from mlxbench.records import Completed, FinishReason, Generate, Request
 
 # Between trials. With 512 prompt tokens at the default prefill, 0.256 s, a trial takes 0.44 s more
 # than its steps: the overhead with which this project's noise regimes were studied.
@@ -24,7 +24,7 @@ class Lengths:
     finish: FinishReason
 
 
-def lengths(task: Task, stop_at: int | None) -> Lengths:
+def lengths(task: Request, stop_at: int | None) -> Lengths:
     """How long a trial of `task` is for an arm that stops after `stop_at` tokens.
 
     A prefill ends with its first token. Words stand for tokens in a chat.
@@ -40,7 +40,9 @@ def lengths(task: Task, stop_at: int | None) -> Lengths:
     return Lengths(max(1, prompt), min(asked, end), batch, finish)
 
 
-def completed(task: Task, size: Lengths, stamps: Floats, memory_bytes: int, seed: int) -> Completed:
+def completed(
+    task: Request, size: Lengths, stamps: Floats, memory_bytes: int, seed: int
+) -> Completed:
     """The facts of a trial whose tokens came at `stamps`."""
     return Completed(
         clock="virtual",
