@@ -24,15 +24,15 @@ LAYERS = [
     },
     {"engines", "gguf_export"},
     {"measure"},
-    {"report"},
+    {"report", "lab"},
     {"cli"},
 ]
 SHARED_BY_ENGINES = ("protocol", "serving")
 # Who may import what from outside, as path prefixes below the package.
 ONLY_IN = {
-    "mlx": ("engines/mlx/", "environment/mlx_device.py", "gguf_export/"),
+    "mlx": ("engines/mlx/", "environment/mlx_device.py", "gguf_export/", "lab/"),
     "gguf": ("gguf_export/",),
-    "mlx_lm": ("engines/mlx/",),
+    "mlx_lm": ("engines/mlx/", "lab/"),
     "click": ("cli/",),
     "rich": ("cli/", "report/"),
     "huggingface_hub": ("checkpoints/",),

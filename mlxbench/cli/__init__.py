@@ -23,6 +23,7 @@ COMMANDS = {
     "ab": "mlxbench.cli.ab",
     "probe": "mlxbench.cli.probe",
     "lab-note": "mlxbench.cli.lab_note",
+    "kernels": "mlxbench.cli.kernels",
     "models": "mlxbench.cli.models",
     "results": "mlxbench.cli.results",
 }

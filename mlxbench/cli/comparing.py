@@ -76,7 +76,7 @@ def compare_arms(
                 for one, own in zip(written, tasks, strict=True)
             ]
         )
-        with _following() as show:
+        with following() as show:
             found = comparison.read(store, compare(arms, design, store, show))
         if plan:
             _print_plan(store, found, as_json)
@@ -123,7 +123,7 @@ def _checked(store: Store, found: comparison.Read, arm: Arm, design: Design) -> 
         sessions=1,
         null=False,
     )
-    with _following() as show:
+    with following() as show:
         checked = comparison.read(store, compare([arm, half], own, store, show))
     return replace(found, differencing=checked.differencing)
 
@@ -135,7 +135,7 @@ def _lock_for(written: Sequence[Written]) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _following() -> Iterator[Callable[[Event], None]]:
+def following() -> Iterator[Callable[[Event], None]]:
     """A live line that follows a comparison."""
     with live_line() as show:
 

@@ -59,7 +59,8 @@ from mlxbench.records.trials import (
 #   2  2026-11: comparisons
 #   3  2026-11: servers: their targets, requests and checkpoints
 #   4  2026-11: probes, and routers changed
-SCHEMA_VERSION = 4
+#   5  2026-11: kernels swapped into a model
+SCHEMA_VERSION = 5
 
 __all__ = [
     "BAN",

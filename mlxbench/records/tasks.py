@@ -169,13 +169,15 @@ class Routing:
 class Options:
     """How an engine is set while a trial runs. `kv_bits` `None` is an unquantised KV cache.
 
-    `routing` `None` is the model's own.
+    `routing` `None` is the model's own. `kernels` names what is swapped into the model while it
+    runs, each as `name@digest` of its sources.
     """
 
     prefill_step_size: int = 2048
     kv_bits: int | None = None
     kv_group_size: int = 64
     routing: Routing | None = None
+    kernels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

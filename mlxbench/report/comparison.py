@@ -27,6 +27,7 @@ from mlxbench.report.document import estimate
 from mlxbench.report.fairness import Fairness, fairness
 from mlxbench.report.format import MISSING, interval
 from mlxbench.report.format import rate as shown_rate
+from mlxbench.report.routing import routing_words
 from mlxbench.report.terminal import notice_line, table, text
 from mlxbench.stats import Estimate, Verdict
 from mlxbench.store import Store
@@ -210,6 +211,8 @@ def describe(arm: Arm) -> str:
         f"{model} (synthetic)" if target.synthetic else model,
         task.label,
         f"KV {options.kv_bits} bit" if options.kv_bits else None,
+        *(routing_words(options.routing) if options.routing else []),
+        *(f"with {name.partition('@')[0]}" for name in options.kernels),
         f"prefill step {options.prefill_step_size}" if options.prefill_step_size != 2048 else None,
         f"python {target.python}" if target.python else None,
         task.mode if task.mode != "pipelined" else None,

@@ -20,10 +20,14 @@ from mlxbench.stats import Estimate, wilson
 
 Row = tuple[ProbeResult, Summary | None]
 MOST_PHRASES = 3
-WHAT_PASS_MEANS = (
-    "PASS: at least half of the final answers give the hidden phrase. Grades: 3 the phrase, "
-    "2 a wrong one, 1 noticed, 0 nothing, cut by the token budget."
-)
+GRADE_NAMES = {
+    "3": "grade 3 (the phrase)",
+    "2": "2 (a wrong one)",
+    "1": "1 (noticed)",
+    "0": "0 (nothing)",
+    "TRUNCATED": "cut by the token budget",
+}
+WHAT_PASS_MEANS = "PASS: at least half of the final answers give the hidden phrase."
 
 
 def report(
@@ -34,6 +38,8 @@ def report(
     for result, _ in rows:
         yield from (text(line) for line in details(result))
     yield from (text(line) for line in together([result for result, _ in rows]))
+    for one in _references(rows, published):
+        yield _dim(f"published: {one.engine}, {one.machine} ({one.source})")
     yield _dim(WHAT_PASS_MEANS)
     for line in dict.fromkeys(conditions(result.run) for result, _ in rows):
         yield _dim(line)
@@ -43,8 +49,8 @@ def report(
 def results_table(rows: Sequence[Row], published: Mapping[str, Sequence[Reference]]) -> Table:
     """A row for each probe; the lab note's own rows below those of the same model."""
     made = table(
-        *("model", "suite", "tok/s", "± 95 %", "probe", "passes", "95 %", "3/2/1/0/cut"),
-        right=("tok/s", "± 95 %", "passes", "95 %", "3/2/1/0/cut"),
+        *("model", "suite", "tok/s", "± 95 %", "probe", "passes", "95 %"),
+        right=("tok/s", "± 95 %", "passes", "95 %"),
     )
     for result, measured in rows:
         tps = measured.decode_tps if measured else None
@@ -56,18 +62,16 @@ def results_table(rows: Sequence[Row], published: Mapping[str, Sequence[Referenc
             result.verdict or MISSING,
             f"{result.passes} of {len(result.replies)}",
             share(result.share),
-            "/".join(str(result.counts[name]) for name in ("3", "2", "1", "0", "TRUNCATED")),
         )
     for reference in _references(rows, published):
         made.add_row(
-            text(f"published: {reference.engine}, {reference.machine}"),
+            "published",
             "fomo, script",
             rate(reference.decode_tps),
             MISSING,
             reference.probe or MISSING,
             "1 of 1" if reference.probe == "PASS" else "0 of 1",
             share(wilson(int(reference.probe == "PASS"), 1)),
-            MISSING,
             style="dim",
         )
     return made
@@ -76,6 +80,8 @@ def results_table(rows: Sequence[Row], published: Mapping[str, Sequence[Referenc
 def details(result: ProbeResult) -> Iterator[str]:
     """What the row has no room for: costs, wrong phrases, what the note's rule says."""
     name = f"{result.run.arm.target.model}, {result.suite}"
+    counts = ", ".join(f"{count} × {GRADE_NAMES[grade]}" for grade, count in _counted(result))
+    yield f"{name}: {counts or 'no reply'}"
     if result.tokens_to_pass is not None and result.seconds_to_pass is not None:
         seconds = duration(result.seconds_to_pass)
         yield f"{name}: {result.tokens_to_pass:,.0f} tokens and {seconds} for each pass"
@@ -94,6 +100,13 @@ def details(result: ProbeResult) -> Iterator[str]:
         yield f"{name}: {result.seed_verdict} by the rule of the lab note's script"
     if result.missing:
         yield f"{name}: {result.missing} replies are missing; the same command goes on"
+
+
+def _counted(result: ProbeResult) -> Iterator[tuple[str, int]]:
+    """The grades that were given, the best first."""
+    for grade in GRADE_NAMES:
+        if result.counts[grade]:
+            yield grade, result.counts[grade]
 
 
 def together(results: Sequence[ProbeResult]) -> Iterator[str]:

@@ -132,6 +132,7 @@ def _messages(values: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
 
 def options_from_json(values: Mapping[str, Any]) -> Options:
     """Options from the JSON object of some."""
+    values = {**values, "kernels": tuple(values.get("kernels", ()))}
     changed = values.get("routing")
     if changed is None:
         return Options(**values)

@@ -116,12 +116,23 @@ def _allow_probes(_: sqlite3.Connection) -> None:
     """No table changes: a probe is an arm's task. But an older mlxbench cannot read one."""
 
 
+def _allow_kernels(_: sqlite3.Connection) -> None:
+    """No table changes: kernels are among an arm's options. But an older mlxbench has no such."""
+
+
 # What each step brought, with the month it was released.
 #   1  2026-11: runs, trials and their details
 #   2  2026-11: comparisons
 #   3  2026-11: servers
 #   4  2026-11: probes, and routers changed
-STEPS: Sequence[Step] = (_make_first_tables, _add_comparisons, _allow_servers, _allow_probes)
+#   5  2026-11: kernels swapped into a model
+STEPS: Sequence[Step] = (
+    _make_first_tables,
+    _add_comparisons,
+    _allow_servers,
+    _allow_probes,
+    _allow_kernels,
+)
 
 assert len(STEPS) == SCHEMA_VERSION, "a new record version needs a step, and the other way round"
 

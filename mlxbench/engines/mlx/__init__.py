@@ -11,7 +11,7 @@ from typing import Any
 import mlx.core as mx
 
 from mlxbench import chat, checkpoints, roofline
-from mlxbench.engines.mlx import load, replies, routers, routing, trials
+from mlxbench.engines.mlx import kernels, load, replies, routers, routing, trials
 from mlxbench.engines.mlx.context import Context
 from mlxbench.errors import MeasurementError
 from mlxbench.records import (
@@ -75,7 +75,10 @@ class MlxLoaded:
         """One trial; a failure of the device comes back as a `Failed`."""
         context, self._context = self._context, None  # a trial that breaks off leaves none
         try:
-            with routing.applied(self.model, options.routing):
+            with (
+                kernels.installed(self.model, options.kernels),
+                routing.applied(self.model, options.routing),
+            ):
                 if isinstance(task, Generate):
                     return self._generate(task, options, seed)
                 if context is None or context[:2] != (task, options):
@@ -109,7 +112,10 @@ class MlxLoaded:
             prompts[seed] = replies.Prompt(
                 self.tokenizer.encode(text), chat.opened_thinking(text), task, seed
             )
-        with routing.applied(self.model, options.routing):
+        with (
+            kernels.installed(self.model, options.kernels),
+            routing.applied(self.model, options.routing),
+        ):
             yield from replies.reply_all(self.model, self.tokenizer, prompts, options, batch_size)
 
     def route(

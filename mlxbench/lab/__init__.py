@@ -1,0 +1,1 @@
+"""The kernel lab: experiments with custom kernels, checked, timed alone, swapped into a model."""
