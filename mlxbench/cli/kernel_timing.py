@@ -61,7 +61,7 @@ def bench_experiments(
                 for part in benched.report():
                     console().print(part)
     if as_json:
-        print_json({"bench": documents})
+        print_json(documents[0] if len(documents) == 1 else {"bench": documents})
 
 
 def decode_with_kernels(
@@ -99,7 +99,7 @@ def decode_with_kernels(
                 read = comparison.read(store, compare(arms, design, store, show))
     result = kernel_timing.decoded(sets, timed, tried, runner.verified_by, read)
     if as_json:
-        print_json({"decode": result.document()})
+        print_json(result.document())
         return
     for part in result.report():
         console().print(part)

@@ -49,6 +49,7 @@ class Benched:
         """The comparison's document, with what is known of the kernel."""
         whole = comparison.document(self.read) if self.read else {"comparison": None}
         return {
+            **whole,
             "kernel": self.name,
             "case": self.case,
             "verified_by": self.verified_by,
@@ -58,7 +59,6 @@ class Benched:
             "calls": None,
             "token_agreement": None,
             "ways": [self._way(arm) for arm in self._arms()],
-            **{key: value for key, value in whole.items() if key != "schema_version"},
         }
 
     def report(self) -> Iterator[Table | Text]:
@@ -135,15 +135,14 @@ class Decoded:
     read: comparison.Read | None
 
     def document(self) -> dict[str, Any]:
-        """The comparison's document, with predictions, calls and agreement of each set."""
+        """The comparison's document, with each set, and of the last, all together, beside it."""
         whole = comparison.document(self.read) if self.read else {"comparison": None}
+        sets = [self._set(index) for index in range(len(self.sets))]
         return {
+            **whole,
             "verified_by": self.verified_by,
-            "sets": [self._set(index) for index in range(len(self.sets))],
-            "predicted_ratio": [list(one) for one in self.predictions],
-            "calls": [dict(one.calls) for one in self.tried],
-            "token_agreement": [one.agreement for one in self.tried],
-            **{key: value for key, value in whole.items() if key != "schema_version"},
+            **{key: sets[-1][key] for key in ("predicted_ratio", "calls", "token_agreement")},
+            "sets": sets,
         }
 
     def report(self) -> Iterator[Table | Text]:
@@ -183,6 +182,9 @@ class Decoded:
             "predicted_ratio": list(prediction),
             "measured_ratio": measured,
             "mismatch": apart,
+            "calls": dict(self.tried[index].calls),
+            "token_agreement": self.tried[index].agreement,
+            "logit_difference": self.tried[index].logit_difference,
         }
 
     def _measured(self, names: tuple[str, ...]) -> dict[str, float] | None:

@@ -54,7 +54,7 @@ def test_a_new_experiment_is_benched_where_it_can_be(
     mlxbench: Invoke, own: tuple[str, ...], tmp_path: Path
 ) -> None:
     db = ("--db", str(tmp_path / "r.sqlite"), "--budget", "1")
-    (made,) = document(mlxbench("kernels", "bench", "mine", *own, *db, "--json"))["bench"]
+    made = document(mlxbench("kernels", "bench", "mine", *own, *db, "--json"))
     assert made["kernel"] == "mine"
     assert made["measured_bandwidth"] > 0
     assert made["verified_by"].startswith("msl-cpu (")
@@ -75,7 +75,7 @@ def test_plain_tricks_and_baselines_are_timed_on_a_cpu_too(
     mlxbench: Invoke, tmp_path: Path
 ) -> None:
     command = ("kernels", "bench", "softmax_topk", "--budget", "1")
-    (made,) = document(mlxbench(*command, "--db", str(tmp_path / "r.sqlite"), "--json"))["bench"]
+    made = document(mlxbench(*command, "--db", str(tmp_path / "r.sqlite"), "--json"))
     assert [way["way"] for way in made["ways"]] == ["stock", "top-k of the logits first"]
     for way in made["ways"]:
         assert way["us"] > 0
@@ -89,14 +89,16 @@ def test_kernels_are_tried_in_the_model_one_by_one_and_together(
     mlxbench: Invoke, own: tuple[str, ...], tmp_path: Path
 ) -> None:
     command = ("kernels", "decode", "--model", "tiny-moe", "--with", "softmax_topk,mine", *own)
-    found = document(mlxbench(*command, "--db", str(tmp_path / "r.sqlite"), "--json"))["decode"]
+    found = document(mlxbench(*command, "--db", str(tmp_path / "r.sqlite"), "--json"))
     assert [one["kernels"] for one in found["sets"]] == [
         *(["softmax_topk"], ["mine"], ["softmax_topk", "mine"])
     ]
-    assert found["token_agreement"] == [1.0, 1.0, 1.0]
+    assert [one["token_agreement"] for one in found["sets"]] == [1.0, 1.0, 1.0]
     layers = 4
-    assert found["calls"][0] == {"softmax_topk": 8 * layers}
-    assert found["calls"][2] == {"softmax_topk": 8 * layers, "mine": 8 * layers}
+    assert found["sets"][0]["calls"] == {"softmax_topk": 8 * layers}
+    together = {"softmax_topk": 8 * layers, "mine": 8 * layers}
+    assert (found["calls"], found["token_agreement"]) == (together, 1.0)
+    assert found["predicted_ratio"] == [1.025, 1.05]
     assert found["comparison"] is None  # what the CPU runner verifies it does not time
 
 
@@ -105,7 +107,7 @@ def test_a_plain_trick_is_timed_in_the_model_beside_its_prediction(
 ) -> None:
     command = ("kernels", "decode", "--model", "tiny-moe", "--with", "cached_lhs_indices")
     settings = ("-g", "4", "--budget", "1", "--oracle", "--db", str(tmp_path / "r.sqlite"))
-    found = document(mlxbench(*command, *settings, "--json"))["decode"]
+    found = document(mlxbench(*command, *settings, "--json"))
     (one,) = found["sets"]
     assert one["measured_ratio"]["value"] > 0
     assert isinstance(one["mismatch"], bool)
