@@ -58,6 +58,7 @@ def inspect(
         kv_bytes_per_token=roofline.kv_bytes_per_token(shape, cache_bytes=value_bytes)
         if shape
         else None,
+        shape=shape,
     )
 
 

@@ -16,6 +16,7 @@ from mlxbench.records import (
     Target,
     Trial,
 )
+from mlxbench.store.codec import checkpoint_from_json
 
 Line = Mapping[str, Any]
 
@@ -54,4 +55,4 @@ def environment(values: Line) -> Environment:
 
 def checkpoint(values: Line | None) -> Checkpoint | None:
     """A checkpoint from its fields, if there is one."""
-    return None if values is None else Checkpoint(**values)
+    return None if values is None else checkpoint_from_json(values)

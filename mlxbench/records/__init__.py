@@ -60,7 +60,8 @@ from mlxbench.records.trials import (
 #   3  2026-11: servers: their targets, requests and checkpoints
 #   4  2026-11: probes, and routers changed
 #   5  2026-11: kernels swapped into a model
-SCHEMA_VERSION = 5
+#   6  2026-11: models resident together, and a checkpoint's shape
+SCHEMA_VERSION = 6
 
 __all__ = [
     "BAN",

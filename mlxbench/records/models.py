@@ -51,7 +51,8 @@ class Checkpoint:
     enough for each load, and different whenever shapes, types or layout differ. `weight_bytes` is
     the sum of all tensor spans. One token uses `params_active` weights and adds
     `kv_bytes_per_token` to an unquantised KV cache. `quantization` maps a module path to its
-    settings; the key "" holds the default.
+    settings; the key "" holds the default. `shape` is known for the families that `roofline`
+    describes.
 
     A server's model has no directory here. Its fingerprint is the server's own digest, and
     `serving` says what serves it: `program`, `version`, `runner`, `counting` (how the server counts
@@ -71,6 +72,7 @@ class Checkpoint:
     model_type: str | None = None
     params_active: int | None = None
     kv_bytes_per_token: int | None = None
+    shape: Shape | None = None
     serving: Mapping[str, str | int] = field(default_factory=dict)
 
 

@@ -44,8 +44,9 @@ class Environment:
 class Run:
     """One arm measured once: everything needed to read its trials later.
 
-    `load_s` is the time to load, apart from any trial; `predicted_memory_bytes` was computed before
-    the load.
+    `load_s` is the time to load, apart from any trial. `resident` names the other models that were
+    in memory meanwhile. `predicted_memory_bytes` was computed before the load, for all of them
+    together, as the peak memory of a trial is measured for all of them.
     """
 
     run_id: str
@@ -58,6 +59,7 @@ class Run:
     status: RunStatus = "running"
     load_s: float | None = None
     predicted_memory_bytes: int | None = None
+    resident: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
     trials: tuple[TrialRecord, ...] = ()
 

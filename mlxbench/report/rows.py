@@ -44,6 +44,8 @@ class ResultRow:
     kv_bits: int | None
     prefill_step_size: int
     routing: str | None
+    kernels: str | None
+    resident: str | None
     n: int
     failures: int
     decode_tps: float | None
@@ -92,6 +94,8 @@ SETTINGS = (
         "kv_bits",
         "prefill_step_size",
         "routing",
+        "kernels",
+        "resident",
         "machine",
         "cpu",
         "accelerator",
@@ -107,6 +111,7 @@ def row(summary: Summary, probe: ProbeResult | None = None) -> ResultRow:
     return ResultRow(
         **_identity(run),
         **_settings(run, summary),
+        resident=", ".join(run.resident) or None,
         n=summary.trials,
         failures=summary.failures,
         **_interval("decode_tps", summary.decode_tps),
@@ -186,6 +191,7 @@ def _settings(run: Run, summary: Summary) -> dict[str, Any]:
         "kv_bits": options.kv_bits,
         "prefill_step_size": options.prefill_step_size,
         "routing": ", ".join(routing_words(options.routing)) if options.routing else None,
+        "kernels": ", ".join(options.kernels) or None,
     }
 
 

@@ -33,6 +33,7 @@ from mlxbench.records import (
     Routing,
     Run,
     Sampler,
+    Shape,
     Target,
     Task,
     Timed,
@@ -62,6 +63,7 @@ def run_to_row(run: Run) -> Row:
         "command": run.command,
         "load_s": run.load_s,
         "predicted_memory_bytes": run.predicted_memory_bytes,
+        "resident": to_json(run.resident),
         "arm": to_json(run.arm),
         "environment": to_json(run.environment),
         "checkpoint": None if run.checkpoint is None else to_json(run.checkpoint),
@@ -92,13 +94,20 @@ def run_from_row(row: Mapping[str, Any], trials: tuple[TrialRecord, ...] = ()) -
         arm=arm_from_json(json.loads(row["arm"])),
         workload=row["workload"],
         environment=Environment(**json.loads(row["environment"])),
-        checkpoint=None if checkpoint is None else Checkpoint(**json.loads(checkpoint)),
+        checkpoint=None if checkpoint is None else checkpoint_from_json(json.loads(checkpoint)),
         status=row["status"],
         load_s=row["load_s"],
         predicted_memory_bytes=row["predicted_memory_bytes"],
+        resident=tuple(json.loads(row["resident"])),
         notices=_notices(row["notices"]),
         trials=trials,
     )
+
+
+def checkpoint_from_json(values: Mapping[str, Any]) -> Checkpoint:
+    """A checkpoint from the JSON object of one."""
+    shape = values.get("shape")
+    return Checkpoint(**{**values, "shape": shape and Shape(**shape)})
 
 
 def arm_from_json(values: dict[str, Any]) -> Arm:

@@ -96,6 +96,8 @@ CREATE TABLE comparisons (
 ) WITHOUT ROWID
 """
 
+_RESIDENT = "ALTER TABLE runs ADD COLUMN resident TEXT NOT NULL DEFAULT '[]'"  # JSON: names
+
 Step = Callable[[sqlite3.Connection], None]
 
 
@@ -120,18 +122,24 @@ def _allow_kernels(_: sqlite3.Connection) -> None:
     """No table changes: kernels are among an arm's options. But an older mlxbench has no such."""
 
 
+def _add_residents(connection: sqlite3.Connection) -> None:
+    connection.execute(_RESIDENT)
+
+
 # What each step brought, with the month it was released.
 #   1  2026-11: runs, trials and their details
 #   2  2026-11: comparisons
 #   3  2026-11: servers
 #   4  2026-11: probes, and routers changed
 #   5  2026-11: kernels swapped into a model
+#   6  2026-11: models resident together, and a checkpoint's shape
 STEPS: Sequence[Step] = (
     _make_first_tables,
     _add_comparisons,
     _allow_servers,
     _allow_probes,
     _allow_kernels,
+    _add_residents,
 )
 
 assert len(STEPS) == SCHEMA_VERSION, "a new record version needs a step, and the other way round"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from mlxbench.records import (
     Question,
     Routing,
     Sampler,
+    Shape,
     Target,
     Task,
     Timed,
@@ -101,7 +103,8 @@ def test_a_checkpoint_or_its_absence_comes_back_equal() -> None:
     checkpoint = Checkpoint(
         "x", "hub", "~/x", "owner/x", "0123", "f" * 64, 10**12, 4.5, {"": {"bits": 4}, "h": False}
     )
-    for one in (checkpoint, None):
+    shape = Shape("qwen3", 64, 2, 4, 2, 16, 128, 512, True)
+    for one in (checkpoint, replace(checkpoint, shape=shape), None):
         assert wire.checkpoint(sent({"checkpoint": one})["checkpoint"]) == one
 
 
