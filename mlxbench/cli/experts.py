@@ -74,7 +74,7 @@ def log_experts(
                 found = discover_experts(
                     [pair for pair in logged if pair[0].item in known], discover
                 )
-                results = _scored(opened, base, found, predicted, session)
+                results = _scored(opened, base, found, session)
     _show(found, results, as_json)
 
 
@@ -89,11 +89,11 @@ def _poems() -> list[tuple[Question, Question]]:
 
 
 def _scored(
-    opened: Opened, base: Arm, found: Discovery, predicted: int | None, session: Session
+    opened: Opened, base: Arm, found: Discovery, session: Session
 ) -> dict[str, ProbeResult]:
     """The result of each arm on the other half of the poems, by the arm's name."""
     return {
-        name: graded(session.store.run(measure_job(opened, Job(arm), predicted, session)))
+        name: graded(session.store.run(measure_job(opened, Job(arm), session)))
         for name, arm in arms(base, found).items()
     }
 

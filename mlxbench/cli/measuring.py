@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from mlxbench import lock, registry
 from mlxbench.cli.display import measuring
@@ -21,11 +22,31 @@ from mlxbench.registry import ModelSpec
 from mlxbench.report.summary import Summary, summarise
 from mlxbench.store import Store
 
+Found = TypeVar("Found")
+
 
 def measure_all(
     settings: Settings, arms: Callable[[Target], Sequence[Arm]], command: str
 ) -> list[Summary]:
-    """One summary per arm. The store is opened, and proved writable, before anything is loaded."""
+    """One summary per arm, in the order of models and arms."""
+    return in_session(
+        settings,
+        arms,
+        command,
+        lambda jobs, session: summaries(session.store, measure(jobs, session)),
+    )
+
+
+def in_session(
+    settings: Settings,
+    arms: Callable[[Target], Sequence[Arm]],
+    command: str,
+    work: Callable[[Sequence[Job], Session], Found],
+) -> Found:
+    """What `work` makes of the jobs, under the accelerator's lock and watched on stderr.
+
+    The store is opened, and proved writable, before anything is loaded.
+    """
     models = registry.load(settings.models_file)
     path = store_path(settings.db)
     latest = Latest(path)
@@ -46,7 +67,7 @@ def measure_all(
             follow = both(latest.follow, show)
             session = Session(store, command, follow, settings.afresh)
             jobs = [Job(arm, plan, settings.workload) for target in targets for arm in arms(target)]
-            return summaries(store, measure(jobs, session))
+            return work(jobs, session)
 
 
 def _served(settings: Settings, name: str, models: dict[str, ModelSpec]) -> Target:

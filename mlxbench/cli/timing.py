@@ -148,12 +148,16 @@ def measure_and_show(settings: Settings, tasks: Sequence[Task], options: Options
     """Measure every model × task, then print the results. Exit code 1 when one has no rate."""
     from mlxbench.cli.measuring import measure_all
     from mlxbench.cli.output import print_results
+    from mlxbench.cli.residency import measure_residents
 
     def arms(target: Target) -> list[Arm]:
         return [Arm(target, task, options) for task in tasks]
 
-    summaries = measure_all(settings, arms, command_line())
-    print_results(summaries, kind_of(tasks[0]), settings.as_json)
+    if settings.resident:
+        summaries = measure_residents(settings, arms, command_line())
+    else:
+        summaries = measure_all(settings, arms, command_line())
+        print_results(summaries, kind_of(tasks[0]), settings.as_json)
     if any(summary.run.status != "done" for summary in summaries):
         raise SystemExit(1)
 

@@ -42,6 +42,7 @@ class Settings:
     workload: str = "standard"
     tokenizers: bool = True  # whether prompts of an exact length are wanted from a server
     afresh: bool = False
+    resident: bool = False
 
     @property
     def reach(self) -> Reach:
@@ -108,6 +109,11 @@ HOW: tuple[Decorator, ...] = (
         default=2048,
         show_default=True,
         help="Prompt tokens per forward.",
+    ),
+    click.option(
+        "--resident",
+        is_flag=True,
+        help="Hold all models in memory at once, too, and show what that costs each.",
     ),
     click.option(
         "--synthetic", is_flag=True, help="Use random weights of the model's exact shape."

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mlxbench.measure.memory import needed_bytes
 from mlxbench.measure.opening import Opened
 from mlxbench.measure.plan import FAILURE_SHARE, FAILURES_TOLERATED, Plan, Progress
 from mlxbench.measure.recording import begin_run, utc_now
@@ -80,14 +79,7 @@ class Interleaved:
             _Lane(
                 arm,
                 targets[arm.target],
-                begin_run(
-                    store,
-                    arm,
-                    targets[arm.target],
-                    needed_bytes(arm.target, arms),
-                    WORKLOAD,
-                    command,
-                ),
+                begin_run(store, arm, targets[arm.target], WORKLOAD, command),
                 Progress(Plan()),
             )
             for arm in arms

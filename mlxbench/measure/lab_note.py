@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from mlxbench.errors import MlxbenchError
 from mlxbench.measure.memory import refuse_unless_it_fits, usable_bytes
-from mlxbench.measure.opening import Opened, environment_of
+from mlxbench.measure.opening import Opened, environment_of, sharing_memory
 from mlxbench.measure.plan import Plan
 from mlxbench.measure.recording import recorded
 from mlxbench.measure.runs import loaded, measure_job, predicted_bytes
@@ -76,7 +76,7 @@ def measure_rows(rows: Sequence[Row], session: Session) -> Iterator[Found]:
         held: dict[Target, Opened | str] = {}
         if fit_together(own):
             wanted = [row for row in own if missing(row, session)]
-            held = {row.target: _held(row, stack, session) for row in wanted}
+            held = _held_together(wanted, stack, session)
         for row in own:
             yield _measured(row, held.get(row.target), session)
     for row in rows:
@@ -114,6 +114,14 @@ def _machine(environment: Environment) -> tuple[object, ...]:
     return (environment.machine, environment.cpu, environment.accelerator, environment.versions)
 
 
+def _held_together(
+    rows: Sequence[Row], stack: ExitStack, session: Session
+) -> dict[Target, Opened | str]:
+    held = {row.target: _held(row, stack, session) for row in rows}
+    there = {target: one for target, one in held.items() if isinstance(one, Opened)}
+    return {**held, **sharing_memory(there)}
+
+
 def _held(row: Row, stack: ExitStack, session: Session) -> Opened | str:
     """The row's target, open until `stack` ends; or why it cannot be opened."""
     predicted = predicted_bytes(row.target, row.jobs())
@@ -128,14 +136,14 @@ def _measured(row: Row, held: Opened | str | None, session: Session) -> Found:
         return Found(row, failure=held)
     wanted = missing(row, session)
     found = {job: done(job, session.store) for job in row.jobs() if job not in wanted}
-    predicted = predicted_bytes(row.target, row.jobs())
     try:
         if held is not None:
-            found |= {job: measure_job(held, job, predicted, session) for job in wanted}
+            found |= {job: measure_job(held, job, session) for job in wanted}
         elif wanted:
+            predicted = predicted_bytes(row.target, row.jobs())
             refuse_unless_it_fits(row.target.model, predicted)
             with loaded(row.target, predicted, session) as opened:
-                found |= {job: measure_job(opened, job, predicted, session) for job in wanted}
+                found |= {job: measure_job(opened, job, session) for job in wanted}
     except MlxbenchError as error:
         return Found(row, failure=str(error))
     return Found(row, tuple(run_id for job in row.jobs() if (run_id := found[job])))

@@ -6,24 +6,30 @@ process where a session must begin afresh or another interpreter was asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlxbench import engines, environment
 from mlxbench.engines.protocol import Loaded
 from mlxbench.http_client import parse_address
+from mlxbench.measure.memory import needed_bytes
 from mlxbench.measure.remote import Worker
 from mlxbench.records import Arm, Environment, Target
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A loaded target, how long loading took on its own clock, and what it runs on."""
+    """A loaded target, how long loading took on its own clock, and what it runs on.
+
+    `predicted_bytes` of memory are for it and the other `resident` models together.
+    """
 
     loaded: Loaded
     load_s: float
     environment: Environment
+    predicted_bytes: int | None = None
+    resident: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -41,14 +47,41 @@ def opened(
         found: dict[Target, Opened] = {}
         for target in targets:
             on_loading(target)
+            needed = needed_bytes(target, arms)
             if fresh or target.python is not None:
                 if target.python not in workers:
                     workers[target.python] = stack.enter_context(Worker(target.python))
-                found[target] = _open_in(workers[target.python], target)
+                found[target] = _open_in(workers[target.python], target, needed)
             else:
-                found[target] = _open_here(target)
+                found[target] = _open_here(target, needed)
             stack.callback(found[target].loaded.close)
-        yield {arm.target: found[arm.target] for arm in arms}
+        aware = _by_process(found)
+        yield {arm.target: aware[arm.target] for arm in arms}
+
+
+def sharing_memory(held: Mapping[Target, Opened]) -> dict[Target, Opened]:
+    """Opened targets of one process, each with the names of the others and the need of all."""
+    sizes = [one.predicted_bytes for one in held.values()]
+    known = [size for size in sizes if size is not None]
+    total = sum(known) if len(known) == len(sizes) else None
+    return {
+        target: replace(
+            one,
+            predicted_bytes=total,
+            resident=tuple(other.model for other in held if other != target),
+        )
+        for target, one in held.items()
+    }
+
+
+def _by_process(found: Mapping[Target, Opened]) -> dict[Target, Opened]:
+    """Whatever has a footprint here knows what shares its process's memory."""
+    aware = dict(found)
+    weighty = {target: one for target, one in found.items() if one.predicted_bytes is not None}
+    for python in {target.python for target in weighty}:
+        own = {target: one for target, one in weighty.items() if target.python == python}
+        aware |= sharing_memory(own)
+    return aware
 
 
 def environment_of(target: Target) -> Environment:
@@ -63,12 +96,12 @@ def _elsewhere(target: Target) -> bool:
     return not parse_address(target.location, default_port=80, allow_remote=True).is_loopback
 
 
-def _open_here(target: Target) -> Opened:
+def _open_here(target: Target, needed: int | None) -> Opened:
     before = environment_of(target)  # loading is itself a load on the machine
     loaded, load_s = engines.timed_open(target)
-    return Opened(loaded, load_s, before)
+    return Opened(loaded, load_s, before, needed)
 
 
-def _open_in(worker: Worker, target: Target) -> Opened:
+def _open_in(worker: Worker, target: Target, needed: int | None) -> Opened:
     remote = worker.open(target)
-    return Opened(remote, remote.load_s, remote.environment)
+    return Opened(remote, remote.load_s, remote.environment, needed)

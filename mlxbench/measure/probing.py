@@ -33,7 +33,7 @@ MOST_TOGETHER = 16
 FAILURES_IN_A_ROW = 3  # then the next reply will fail too, and so on for hours
 
 
-def measure_probe(opened: Opened, job: Job, predicted: int | None, session: Session) -> str:
+def measure_probe(opened: Opened, job: Job, session: Session) -> str:
     """Ask what is missing of a probe, and return the run's id.
 
     The run is done when every reply is there, and failed when some could not be had.
@@ -42,7 +42,7 @@ def measure_probe(opened: Opened, job: Job, predicted: int | None, session: Sess
     assert isinstance(arm.task, Probe)
     run = None if session.afresh else _broken_off(opened, arm, session)
     if run is None:
-        run = begin_run(store, arm, opened, predicted, job.workload, session.command)
+        run = begin_run(store, arm, opened, job.workload, session.command)
     else:
         store.finish_run(run.run_id, "running", run.notices)
     there = {record.sequence for record in run.trials if isinstance(record.trial, Completed)}

@@ -41,9 +41,7 @@ def recorded(arm: Arm) -> Arm:
     return replace(arm, target=kept)
 
 
-def begin_run(
-    store: Store, arm: Arm, opened: Opened, predicted_bytes: int | None, workload: str, command: str
-) -> Run:
+def begin_run(store: Store, arm: Arm, opened: Opened, workload: str, command: str) -> Run:
     """Store a run that has no trials yet; home directories are left out."""
     checkpoint = opened.loaded.checkpoint
     run = Run(
@@ -55,7 +53,8 @@ def begin_run(
         environment=opened.environment,
         checkpoint=checkpoint and replace(checkpoint, directory=without_home(checkpoint.directory)),
         load_s=opened.load_s,
-        predicted_memory_bytes=predicted_bytes,
+        predicted_memory_bytes=opened.predicted_bytes,
+        resident=opened.resident,
         notices=check(opened.environment),
     )
     store.add_run(run)

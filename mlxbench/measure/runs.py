@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 
@@ -31,7 +31,7 @@ def measure(jobs: Sequence[Job], session: Session) -> list[str]:
     run_ids: list[str] = []
     for target, group in grouped:
         with loaded(target, predicted[target], session) as opened:
-            run_ids += [measure_job(opened, job, predicted[target], session) for job in group]
+            run_ids += [measure_job(opened, job, session) for job in group]
     return run_ids
 
 
@@ -47,31 +47,41 @@ def loaded(target: Target, predicted: int | None, session: Session) -> Iterator[
     before = environment_of(target)  # loading is itself a load on the machine
     model, load_s = engines.timed_open(target)
     try:
-        yield Opened(model, load_s, before)
+        yield Opened(model, load_s, before, predicted)
     finally:
         model.close()
 
 
-def measure_job(opened: Opened, job: Job, predicted: int | None, session: Session) -> str:
+def measure_job(opened: Opened, job: Job, session: Session) -> str:
     """Measure one arm of an opened target, and return the run's id."""
     if isinstance(job.arm.task, Probe):
-        return measure_probe(opened, job, predicted, session)
+        return measure_probe(opened, job, session)
+    *_, run_id = trial_by_trial(opened, job, session)
+    return run_id
+
+
+def trial_by_trial(opened: Opened, job: Job, session: Session) -> Generator[str, None, None]:
+    """`measure_job` for one that takes turns: its run's id before and after each trial.
+
+    Closed before the end, it leaves a run that is aborted.
+    """
     store, arm = session.store, job.arm
-    run = begin_run(store, arm, opened, predicted, job.workload, session.command)
+    run = begin_run(store, arm, opened, job.workload, session.command)
     session.on_event(Started(run))
     progress = Progress(job.plan)
     found = {notice.code: notice for notice in run.notices}
     status: RunStatus = "aborted"
     try:
+        yield run.run_id
         first_seed = prompt_seed(run.run_id) if arm.target.source == "server" else 0
         for record in trials(opened.loaded, arm, progress, first_seed):
             store.add_trial(run.run_id, record)
             session.on_event(TrialEnded(run, record, progress))
             if isinstance(record.trial, Completed):
                 found |= {notice.code: notice for notice in record.trial.notices}
+            yield run.run_id
         status = "done" if progress.measured and not progress.hopeless() else "failed"
     finally:
         found |= {notice.code: notice for notice in notices(progress)}
         store.finish_run(run.run_id, status, tuple(found.values()))
     session.on_event(Finished(run, status))
-    return run.run_id

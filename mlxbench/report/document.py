@@ -41,6 +41,7 @@ def result(summary: Summary, probe: ProbeResult | None = None) -> dict[str, Any]
         "model": flat.model,
         "engine": flat.engine,
         "synthetic": flat.synthetic,
+        "resident": list(run.resident),
         "workload": {
             "kind": kind,
             "prompt_tokens": flat.prompt_tokens,

@@ -22,7 +22,10 @@ def interval(low: float | None, high: float | None) -> str:
 
 def half_width(relative: float | None) -> str:
     """Half an interval's width over its value: `1.9 %`."""
-    return MISSING if relative is None else f"{100 * relative:.2g} %"
+    if relative is None:
+        return MISSING
+    percent = 100 * relative
+    return f"{percent:.0f} %" if percent >= 99.5 else f"{percent:.2g} %"
 
 
 def memory(size: int | None) -> str:

@@ -56,15 +56,15 @@ def compare(a: Run, b: Run, metric: Metric) -> Stored:
             f"{a.run_id} measured {_kind(a.arm.task)}, which says nothing of {metric}",
             "give --metric what the runs measured",
         )
-    paces = tuple(_paces(run, metric) for run in (a, b))
-    effect = unpaired_effect(paces[0], paces[1])
+    measured = tuple(paces(run, metric) for run in (a, b))
+    effect = unpaired_effect(*measured)
     if effect is None:
         raise InputError(
-            f"{a.run_id} and {b.run_id} have {len(paces[0])} and {len(paces[1])} usable trials",
+            f"{a.run_id} and {b.run_id} have {len(measured[0])} and {len(measured[1])} usable trials",
             "measure again with at least 3 each",
         )
     verdict = stats.verdict(effect, ONLY_LOOK)
-    return Stored((a, b), metric, verdict, (len(paces[0]), len(paces[1])))
+    return Stored((a, b), metric, verdict, (len(measured[0]), len(measured[1])))
 
 
 def document(found: Stored) -> dict[str, Any]:
@@ -100,7 +100,8 @@ def report(found: Stored) -> Iterator[Text]:
     yield text(f"warning: {WEAKER}")
 
 
-def _paces(run: Run, metric: Metric) -> list[float]:
+def paces(run: Run, metric: Metric) -> list[float]:
+    """What each usable trial of `run` took by `metric`, in seconds."""
     measured = [record.trial for record in run.trials if record.phase == "measured"]
     return [value for trial in measured if (value := seconds(trial, metric)) is not None]
 

@@ -17,6 +17,11 @@ from mlxbench.report.safe import one_line
 from mlxbench.report.summary import Summary, inter_token_latencies
 from mlxbench.stats import percentile
 
+MARKS = {
+    "*": "* synthetic: random weights of the model's exact shape",
+    "†": "† with other models in the same memory",
+}
+
 
 def table(*columns: str, right: Iterable[str] = ()) -> Table:
     """An empty table in the house style; the columns named in `right` hold numbers."""
@@ -32,12 +37,18 @@ def text(value: str) -> Text:
 
 
 def model_name(run: Run) -> str:
-    """The model's name, marked by its server, random weights and a run that was not completed."""
+    """The model's name with what is unusual: a server, random weights, company, a broken run."""
     target = run.arm.target
     marks = [target.engine] if target.source == "server" else []
     marks += ["synthetic"] if target.synthetic else []
+    marks += [beside(run.resident)] if run.resident else []
     marks += [run.status] if run.status != "done" else []
     return f"{target.model} ({', '.join(marks)})" if marks else target.model
+
+
+def beside(residents: Sequence[str]) -> str:
+    """Which other models were in memory, in few words."""
+    return f"beside {residents[0]}" if len(residents) == 1 else f"beside {len(residents)} others"
 
 
 def decode_table(summaries: Sequence[Summary]) -> Table:
@@ -172,7 +183,7 @@ def results_table(
 ) -> Table:
     """One line per run: what, how fast, how sure, and what the same weights notice.
 
-    Random weights are marked by a star.
+    Random weights are marked by a star, runs beside other models by a dagger.
     """
     made = table(
         *("run", "model", "test", "tok/s", "± 95 %", "n", "probe"), right=("tok/s", "± 95 %", "n")
@@ -182,17 +193,22 @@ def results_table(
         target, found = summary.run.arm.target, getattr(summary, headline(summary.run))
         made.add_row(
             summary.run.run_id,
-            text(target.model + ("*" if target.synthetic else "") + _unfinished(summary.run)),
+            text(target.model + _marks(summary.run) + _unfinished(summary.run)),
             text(summary.run.test),
             rate(found.value if found else None),
             half_width(found.relative_half_width) if found else summary.run.status,
             str(summary.trials),
             verdict((probes or {}).get(summary.run.run_id)),
         )
-    if any(summary.run.arm.target.synthetic for summary in summaries):
-        made.caption = "* synthetic: random weights of the model's exact shape"
-        made.caption_justify = "left"
+    marks = "".join(_marks(summary.run) for summary in summaries)
+    said = [words for mark, words in MARKS.items() if mark in marks]
+    made.caption = "\n".join(said) or None
+    made.caption_justify = "left"
     return made
+
+
+def _marks(run: Run) -> str:
+    return ("*" if run.arm.target.synthetic else "") + ("†" if run.resident else "")
 
 
 def verdict(probe: ProbeResult | None) -> str:

@@ -198,3 +198,36 @@ def test_a_failed_measurement_leaves_with_1_and_says_why(
     assert outcome.code == 1
     assert "failed" in outcome.out
     assert "NaN" in outcome.err
+
+
+def test_resident_models_are_measured_alone_and_together(mlxbench: Invoke) -> None:
+    arguments = ("--model", "tiny-moe,tiny-dense", "--resident", "-p", "8", "-g", "4")
+    found = document(mlxbench("decode", *arguments, "-r", "3", "--warmup", "0", "--json"))
+    memory = {
+        (result["model"], bool(result["resident"])): result["predicted_memory_bytes"]
+        for result in found["results"]
+    }
+    alone = [memory[model, False] for model in ("tiny-moe", "tiny-dense")]
+    assert [memory[model, True] for model in ("tiny-moe", "tiny-dense")] == [sum(alone)] * 2
+    together = [result for result in found["results"] if result["resident"]]
+    weights = 5_800_000 + 3_300_000  # bytes, as both checkpoints are listed
+    assert all(0.9 * weights < result["peak_memory_bytes"] < sum(alone) for result in together)
+    assert [entry["resident"] for entry in found["residency"]] == [["tiny-dense"], ["tiny-moe"]]
+    assert all(entry["ratio"]["value"] > 0 for entry in found["residency"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--model", "tiny-moe"), "needs two models"),
+        (("--model", "tiny-moe,tiny-moe"), "needs two models"),
+        (("--model", "a,b", "--engine", "ollama"), "ollama holds its own"),
+        (("--model", "a,b", "--workload", "lab-note"), "--resident is fixed by --workload"),
+    ],
+)
+def test_resident_is_refused_where_it_means_nothing(
+    mlxbench: Invoke, arguments: tuple[str, ...], said: str
+) -> None:
+    outcome = mlxbench("decode", *arguments, "--resident")
+    assert outcome.code == 2
+    assert said in outcome.err

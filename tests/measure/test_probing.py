@@ -103,7 +103,7 @@ def probed(
     watch = (events if events is not None else []).append
     session = Session(store, "mlxbench probe", watch, afresh)
     opened = Opened(loaded, 0.0, Environment(accelerator=accelerator))
-    return store.run(measure_probe(opened, job, None, session))
+    return store.run(measure_probe(opened, job, session))
 
 
 def interrupted_at(place: int) -> Script:
