@@ -10,6 +10,7 @@ may wire down and with it what fits, so it is recorded, among the variables; 0 i
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from mlxbench.environment import host
 from mlxbench.environment.commands import command_output
@@ -54,6 +55,11 @@ def collect_conditions(known: Environment) -> Environment:
         memory_pressure_level=parse_number(_sysctl("kern.memorystatus_vm_pressure_level")),
         swap_used_bytes=parse_swap_used_bytes(_sysctl("vm.swapusage")),
     )
+
+
+def collect_sleep_minutes() -> int | None:
+    """Idle minutes after which the system sleeps; 0 for never. A program may forbid it."""
+    return parse_sleep_minutes(command_output("pmset", "-g"))
 
 
 def _sysctl(name: str) -> str | None:
@@ -105,6 +111,18 @@ def parse_low_power_mode(pmset: str | None) -> bool | None:
     """
     mode = find_integer(r"^[ \t]*(?:lowpowermode|powermode)[ \t]+([0-2])[ \t]*$", pmset)
     return None if mode is None else mode == 1
+
+
+def parse_sleep_minutes(pmset: str | None) -> int | None:
+    """Idle minutes until sleep; 0 for never, and while `caffeinate` forbids it.
+
+    Other programs forbid it too, for as long as they like: the display's being on is one reason.
+    """
+    setting = find(r"^[ \t]*sleep[ \t]+(\d{1,5}\b.*)$", pmset)
+    if setting is None:
+        return None
+    minutes, _, prevented = setting.partition(" ")
+    return 0 if re.search(r"\bcaffeinate\b", prevented) else int(minutes)
 
 
 def parse_swap_used_bytes(swapusage: str | None) -> int | None:

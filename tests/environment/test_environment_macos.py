@@ -115,6 +115,20 @@ def test_low_power_mode_is_read_in_both_spellings(text: str, on: bool | None) ->
 
 
 @pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        (recorded("settings_normal.txt"), 0),
+        (" sleep                1 (sleep prevented by powerd, bluetoothd)\n", 1),
+        (" sleep                1 (sleep prevented by bluetoothd, caffeinate)\n", 0),
+        (" disksleep            10\n sleep                0\n", 0),
+        (" displaysleep         10\n", None),
+    ],
+)
+def test_a_mac_sleeps_unless_caffeinate_forbids_it(text: str, minutes: int | None) -> None:
+    assert macos.parse_sleep_minutes(text) == minutes
+
+
+@pytest.mark.parametrize(
     ("name", "level"), [("memory_pressure_normal.txt", 1), ("memory_pressure_warning.txt", 2)]
 )
 def test_the_memory_pressure_level_is_read(name: str, level: int) -> None:
@@ -143,6 +157,7 @@ PARSERS: tuple[Callable[[str | None], object], ...] = (
     macos.parse_thermal_level,
     macos.parse_power_source,
     macos.parse_low_power_mode,
+    macos.parse_sleep_minutes,
     macos.parse_swap_used_bytes,
     macos.parse_gpu_utilisation,
     macos.parse_gpu_cores,
@@ -157,6 +172,7 @@ MALFORMED = (
     "com.apple.system.thermalpressurelevel failed\n",
     "Now drawing from 'Wind Power'\n",
     "lowpowermode on\n",
+    "sleep soon\n",
     "used = lots\n",
     f"used = {'9' * 400}.0M\n",
     f"{'9' * 5000}\n",
