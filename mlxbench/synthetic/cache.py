@@ -62,7 +62,7 @@ def ensure(recipe: Recipe, cache: Path, on_progress: Progress | None = None) -> 
 
 
 def _shards(recipe: Recipe) -> list[Shard]:
-    return plan(tensors(recipe.effective_shape, FLOAT_TYPES[recipe.scales]))
+    return plan(tensors(recipe.effective_shape, FLOAT_TYPES[recipe.scales], recipe.bits))
 
 
 def _is_complete(directory: Path, shards: list[Shard]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from mlxbench.synthetic.layout import BITS, ROUTER_BITS, router_paths
+from mlxbench.synthetic.layout import ROUTER_BITS, router_paths
 from mlxbench.synthetic.recipe import FORMAT, GROUP_SIZE, Recipe
 from mlxbench.synthetic.tokenizer import END_OF_TEXT, END_OF_TURN, special_ids
 
@@ -39,7 +39,8 @@ def model_config(recipe: Recipe) -> dict[str, Any]:
     if not mixture:
         shape = {key: value for key, value in shape.items() if key not in _EXPERT_KEYS}
     ids = special_ids(recipe.shape.vocab_size)
-    quantization = _quantization(recipe)
+    quantization = {} if recipe.bits is None else _quantization(recipe, recipe.bits)
+    both = {"quantization": quantization, "quantization_config": quantization}
     return {
         "architectures": ["Qwen3MoeForCausalLM" if mixture else "Qwen3ForCausalLM"],
         **shape,
@@ -48,9 +49,8 @@ def model_config(recipe: Recipe) -> dict[str, Any]:
         "torch_dtype": {"bf16": "bfloat16", "f32": "float32"}[recipe.scales],
         "bos_token_id": ids[END_OF_TEXT],
         "eos_token_id": ids[END_OF_TURN],
-        "quantization": quantization,
-        "quantization_config": quantization,
-        MARKER: {"recipe": asdict(recipe), "format": FORMAT},
+        **(both if quantization else {}),
+        MARKER: {"recipe": recipe.content, "format": FORMAT},
     }
 
 
@@ -68,11 +68,11 @@ def generation_config(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _quantization(recipe: Recipe) -> dict[str, Any]:
+def _quantization(recipe: Recipe, bits: int) -> dict[str, Any]:
     """The default, and for each router an entry of its own under its module path."""
     routers = router_paths(recipe.effective_shape)
     return {
         "group_size": GROUP_SIZE,
-        "bits": BITS,
+        "bits": bits,
         **{path: {"group_size": GROUP_SIZE, "bits": ROUTER_BITS} for path in routers},
     }

@@ -1,11 +1,12 @@
-"""The tensors of a 4-bit Qwen-3 checkpoint as mlx-lm stores them, and how each is filled.
+"""The tensors of a Qwen-3 checkpoint as mlx-lm stores them, and how each is filled.
 
 MLX's affine quantisation keeps, for each group of 64 inputs, a scale s and a bias b: a stored code
 q means the weight q·s + b. Codes here are uniformly random bits, so a weight has the variance
 s²·(4^bits − 1)/12, and b = −(2^bits − 1)/2·s centres it on 0. Choosing s for a standard deviation
 of 1/√(inputs) keeps activations near 1 whatever the depth; the two matrices of a layer that write
 into the residual stream get a further 1/√(2·layers). s is rounded to so few significant bits that
-s and b are both exact in bf16: bf16 and f32 checkpoints then hold the same weights.
+s and b are both exact in bf16: bf16 and f32 checkpoints then hold the same weights. Unquantised
+weights are +s or -s at random, s rounded likewise: they have the same deviation.
 
 Tokens that end a reply or are no text by themselves are never chosen: their rows of the head are
 zero, and the best of thousands of random logits is far above 0. A server cannot be told to go on
@@ -27,14 +28,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mlxbench.records import Shape
-from mlxbench.synthetic.recipe import GROUP_SIZE
+from mlxbench.synthetic.recipe import BITS, GROUP_SIZE
 from mlxbench.synthetic.tokenizer import silent_ids
 
-BITS = 4
 ROUTER_BITS = 8
 # A product of an a-bit and a b-bit integer has at most a + b bits and bf16 holds 8: 15 takes 4 of
-# them; 255 takes all 8, which leaves a power of two.
-SCALE_SIGNIFICANT_BITS = {BITS: 4, ROUTER_BITS: 1}
+# them, 31 takes 5, 63 takes 6; 255 takes all 8, which leaves a power of two.
+SCALE_SIGNIFICANT_BITS = {4: 4, 5: 3, 6: 2, ROUTER_BITS: 1}
+UNQUANTISED_SIGNIFICANT_BITS = 4
 # Attention scores get a standard deviation of its square.
 QUERY_KEY_NORM = 2.0
 
@@ -47,8 +48,8 @@ ITEM_BYTES: dict[TensorType, int] = {"U32": 4, "BF16": 2, "F32": 4}
 class Tensor:
     """One entry of a safetensors file.
 
-    `fill` is "bits" for random bits, "signs" for random ±1, or the value of every element, but for
-    the rows in `zero_rows`.
+    `fill` is "bits" for random bits, "signs" for random ± `size`, or the value of every element,
+    but for the rows in `zero_rows`.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Tensor:
     shape: tuple[int, ...]
     fill: float | Literal["bits", "signs"]
     zero_rows: tuple[range, ...] = ()
+    size: float = 1.0
 
     @property
     def n_bytes(self) -> int:
@@ -64,11 +66,14 @@ class Tensor:
 
 def affine_constants(std: float, bits: int) -> tuple[float, float]:
     """Scale and bias that give random codes about this standard deviation and mean 0."""
-    ideal = std / math.sqrt((4**bits - 1) / 12)
-    mantissa, exponent = math.frexp(ideal)
-    steps = 2.0 ** SCALE_SIGNIFICANT_BITS[bits]
-    scale = math.ldexp(round(mantissa * steps) / steps, exponent)
+    scale = _rounded(std / math.sqrt((4**bits - 1) / 12), SCALE_SIGNIFICANT_BITS[bits])
     return scale, -(2**bits - 1) / 2 * scale
+
+
+def _rounded(value: float, significant_bits: int) -> float:
+    mantissa, exponent = math.frexp(value)
+    steps = 2.0**significant_bits
+    return math.ldexp(round(mantissa * steps) / steps, exponent)
 
 
 def router_paths(shape: Shape) -> list[str]:
@@ -78,27 +83,28 @@ def router_paths(shape: Shape) -> list[str]:
     return [f"model.layers.{layer}.mlp.gate" for layer in range(shape.num_hidden_layers)]
 
 
-def tensors(shape: Shape, float_type: FloatType) -> Iterator[Tensor]:
+def tensors(shape: Shape, float_type: FloatType, bits: int | None = BITS) -> Iterator[Tensor]:
     """Every tensor of the checkpoint, in the order in which it is stored."""
     vocabulary = (shape.vocab_size, shape.hidden_size)
     head_std = shape.hidden_size**-0.5
     tied = shape.tie_word_embeddings
     silent = silent_ids(shape.vocab_size)
-    yield from _quantized(
+    yield from _matrix(
         "model.embed_tokens",
         vocabulary,
         head_std if tied else 1.0,
         float_type,
-        zero_rows=silent if tied else (),
+        bits,
+        silent if tied else (),
     )
     for layer in range(shape.num_hidden_layers):
-        yield from _layer(f"model.layers.{layer}", shape, float_type)
+        yield from _layer(f"model.layers.{layer}", shape, float_type, bits)
     yield Tensor("model.norm.weight", float_type, (shape.hidden_size,), "signs")
     if not tied:
-        yield from _quantized("lm_head", vocabulary, head_std, float_type, zero_rows=silent)
+        yield from _matrix("lm_head", vocabulary, head_std, float_type, bits, silent)
 
 
-def _layer(path: str, shape: Shape, float_type: FloatType) -> Iterator[Tensor]:
+def _layer(path: str, shape: Shape, float_type: FloatType, bits: int | None) -> Iterator[Tensor]:
     hidden, head = shape.hidden_size, shape.head_dim
     for norm, size, value in (
         ("input_layernorm", hidden, 1.0),
@@ -119,8 +125,8 @@ def _layer(path: str, shape: Shape, float_type: FloatType) -> Iterator[Tensor]:
         std = dimensions[-1] ** -0.5
         if name.endswith(("o_proj", "down_proj")):
             std /= math.sqrt(2 * shape.num_hidden_layers)
-        bits = ROUTER_BITS if name == "mlp.gate" else BITS
-        yield from _quantized(f"{path}.{name}", dimensions, std, float_type, bits)
+        own = ROUTER_BITS if name == "mlp.gate" and bits else bits
+        yield from _matrix(f"{path}.{name}", dimensions, std, float_type, own)
 
 
 def _feed_forward(shape: Shape) -> dict[str, tuple[int, ...]]:
@@ -141,14 +147,18 @@ def _feed_forward(shape: Shape) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _quantized(
+def _matrix(
     path: str,
     dimensions: tuple[int, ...],
     std: float,
     float_type: FloatType,
-    bits: int = BITS,
+    bits: int | None,
     zero_rows: tuple[range, ...] = (),
 ) -> Iterator[Tensor]:
+    if bits is None:
+        size = _rounded(std, UNQUANTISED_SIGNIFICANT_BITS)
+        yield Tensor(f"{path}.weight", float_type, dimensions, "signs", zero_rows, size)
+        return
     *rows, inputs = dimensions
     scale, bias = affine_constants(std, bits)
     groups = (*rows, inputs // GROUP_SIZE)

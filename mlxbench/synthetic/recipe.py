@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from mlxbench.errors import InputError
 from mlxbench.records import Shape
@@ -19,6 +19,8 @@ FORMAT = 3
 
 MODEL_TYPES = ("qwen3", "qwen3_moe")
 GROUP_SIZE = 64
+BITS = 4
+ALL_BITS: tuple[int | None, ...] = (4, 5, 6, 8, None)
 # 256 bytes and the special tokens; a smaller vocabulary could not encode every text.
 MIN_VOCAB_SIZE = 512
 HASH_DIGITS = 10
@@ -28,7 +30,9 @@ ScaleType = Literal["bf16", "f32"]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A shape, perhaps with another number of layers, and the type of its scales.
+    """A shape, perhaps with another number of layers, its precision and the type of its scales.
+
+    `bits` `None` is unquantised: every weight has the type that the scales would have.
 
     Real builds have bf16 scales (4.5 bits per weight). f32 scales (5.0 bits per weight) are for
     MLX's CPU backend, which is about eight times slower on bf16. Raises InputError when no such
@@ -40,15 +44,18 @@ class Recipe:
     layers: int | None = None
     scales: ScaleType = "bf16"
     seed: int = 0
+    bits: int | None = BITS
 
     def __post_init__(self) -> None:
         problem = _problem(self.effective_shape)
         if problem is None and self.seed < 0:
             problem = f"a seed of {self.seed}"
+        if problem is None and self.bits not in ALL_BITS:
+            problem = f"{self.bits} bits, where 4, 5, 6, 8 and unquantised are known"
         if problem:
             raise InputError(
                 f"no synthetic checkpoint of {self.name!r} can be made: {problem}",
-                "correct the shape, the layers or the seed",
+                "correct the shape, the layers, the bits or the seed",
             )
 
     @property
@@ -59,12 +66,21 @@ class Recipe:
         return replace(self.shape, num_hidden_layers=self.layers)
 
     @property
+    def content(self) -> dict[str, Any]:
+        """Everything that decides the bytes. 4 bits go without saying, as in older recipes."""
+        content = asdict(self)
+        if self.bits == BITS:
+            del content["bits"]
+        return content
+
+    @property
     def directory_name(self) -> str:
         """A name that differs whenever the content differs, and says what is inside."""
-        identity = json.dumps([FORMAT, asdict(self)], sort_keys=True).encode()
+        identity = json.dumps([FORMAT, self.content], sort_keys=True).encode()
         parts = [
             re.sub(r"[^A-Za-z0-9._-]+", "-", self.name),
             *([] if self.layers is None else [f"{self.layers}layers"]),
+            *([] if self.bits == BITS else [f"{self.bits}bit" if self.bits else "unquantised"]),
             self.scales,
             hashlib.sha256(identity).hexdigest()[:HASH_DIGITS],
         ]
@@ -72,7 +88,7 @@ class Recipe:
 
 
 def _problem(shape: Shape) -> str | None:
-    """Why MLX could not hold this shape at 4 bit, or None."""
+    """Why MLX could not hold this shape in quantised groups, or None."""
     moe = shape.model_type == "qwen3_moe"
     inputs = {
         "hidden_size": shape.hidden_size,

@@ -125,7 +125,7 @@ def _values(tensor: Tensor, n_bytes: int, source: np.random.SFC64) -> NDArray[np
     count = n_bytes // ITEM_BYTES[tensor.dtype]
     if tensor.fill == "signs":
         coins = np.asarray(source.random_raw(count)) & 1
-        values = np.where(coins, np.float32(1), np.float32(-1))
+        values = np.where(coins, np.float32(tensor.size), np.float32(-tensor.size))
     else:
         values = np.full(count, tensor.fill, np.float32)
     if tensor.dtype == "F32":
