@@ -1,0 +1,225 @@
+"""Test claims under the lock: say how long it may take, measure each, and print the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlxbench import environment, lock, registry
+from mlxbench.claims import Claim, Evidence, Part, Passes, Setup, Shown, Subject, pick
+from mlxbench.cli.claims_subject import (
+    Asked,
+    counted,
+    named_models,
+    rehearsed,
+    subject,
+    swaps_at_hand,
+)
+from mlxbench.cli.comparing import following
+from mlxbench.cli.display import measuring, stderr
+from mlxbench.cli.expecting import Expected, expected_rate
+from mlxbench.cli.interrupt import prompt_exit
+from mlxbench.cli.measuring import Latest, both
+from mlxbench.cli.output import console, print_json
+from mlxbench.cli.parameters import store_path
+from mlxbench.cli.probing import THINKING, questions
+from mlxbench.cli.timing import command_line
+from mlxbench.errors import MlxbenchError
+from mlxbench.measure import Job, Session, measure
+from mlxbench.measure.comparing import Design, compare
+from mlxbench.measure.lab_note import done
+from mlxbench.records import Arm, Environment, Probe, Timed
+from mlxbench.report import claims as report
+from mlxbench.report import comparison
+from mlxbench.report.claims import Outcome
+from mlxbench.report.format import duration
+from mlxbench.report.probes import graded
+from mlxbench.stats import FIRST_LOOK
+from mlxbench.store import Store
+
+BUDGET_ON_CPU_S, BUDGET_S = 6.0, 30.0
+WARM_UP = 1.5  # a comparison warms up for at most half of its budget more
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What every experiment needs besides its claim. `probe` is `None` where none was asked for."""
+
+    subject: Subject
+    store: Store
+    design: Design
+    latest: Latest
+    probe: Probe | None
+
+
+def run_claims(
+    names: tuple[str, ...],
+    models: tuple[str, ...],
+    synthetic: bool,
+    budget: float | None,
+    depths: tuple[int, ...] | None,
+    prompts: tuple[int, ...] | None,
+    probe: bool,
+    samples: int,
+    token_budget: int,
+    models_file: Path | None,
+    db: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure and print; exit code 1 when an experiment could not be measured."""
+    chosen, known = pick(names), registry.load(models_file)
+    here = environment.collect()
+    on_cpu = here.accelerator_backend == "cpu"
+    seconds = budget or (BUDGET_ON_CPU_S if on_cpu else BUDGET_S)
+    asked, path = Asked(models, synthetic, depths, prompts), store_path(db)
+    design = Design("decode", budget_s=seconds, command=command_line())
+    latest = Latest(path)
+    poem = Probe("fomo", questions("fomo", "script"), samples, THINKING, token_budget)
+    Store.open(path).close()  # proves that it can be written before anything is fetched
+    on_this_disk = named_models(asked, known)
+    with (
+        lock.accelerator_lock(),
+        Store.open(path) as store,
+        prompt_exit(latest.abort),
+        swaps_at_hand() as swaps,
+    ):
+        tested = subject(asked, on_this_disk, on_cpu, swaps)
+        first = expected_rate(known.get(models[0]), models[0], "mlx", store, here)
+        _announce(chosen, tested, seconds, first)
+        bench = _Bench(tested, store, design, latest, poem if _answers(tested, probe) else None)
+        outcomes = _outcomes(chosen, bench, here, as_json)
+    if as_json:
+        print_json(report.document(outcomes, here, _names(tested)))
+    else:
+        _show(outcomes, tested, here)
+    if any(one.verdict == report.NOT_MEASURED for one in outcomes):
+        raise SystemExit(1)
+
+
+def _outcomes(
+    chosen: Sequence[Claim], bench: _Bench, here: Environment, as_json: bool
+) -> list[Outcome]:
+    """One for each claim; an interrupt leaves those that are there, and shows them to people."""
+    outcomes: list[Outcome] = []
+    try:
+        for number, claim in enumerate(chosen, 1):
+            stderr.print(f"{claim.name} ({number} of {len(chosen)})")
+            outcomes.append(_tested(claim, bench))
+    except KeyboardInterrupt:
+        if outcomes and not as_json:
+            _show(outcomes, bench.subject, here)
+        raise
+    return outcomes
+
+
+def _tested(claim: Claim, bench: _Bench) -> Outcome:
+    """Measure one claim's experiment; what goes wrong in a part leaves the other parts."""
+    if why := claim.unfit(bench.subject):
+        return Outcome(claim, unfit=f"Does not apply: {why}.")
+    shown: dict[str, Shown] = {}
+    failures: list[str] = []
+    try:
+        setup = _counted(claim, claim.setup(bench.subject))
+    except MlxbenchError as error:
+        return Outcome(claim, failure=str(error))
+    for part in setup.parts:
+        try:
+            shown[part.name] = _compared(part, bench)
+        except MlxbenchError as error:
+            failures.append(f"{part.name}: {error}.")
+    try:
+        probes = _probed(claim.probes(bench.subject, bench.probe), bench) if bench.probe else {}
+    except MlxbenchError as error:
+        probes = {}
+        failures.append(f"replies: {error}.")
+    judgement = claim.judge(Evidence(setup, shown, probes))
+    if judgement is None and not failures:
+        failures.append("too few usable pairs: raise --budget, or see the comparisons.")
+    return Outcome(
+        claim,
+        judgement,
+        tuple(one.comparison_id for one in shown.values()),
+        failure=" ".join(failures) or None,
+    )
+
+
+def _compared(part: Part, bench: _Bench) -> Shown:
+    """One part as an ordinary comparison."""
+    stderr.print(f"  {part.name}: {', '.join(part.arms)}")
+    design = replace(bench.design, metric=part.metric)
+    with following() as show:
+        found = compare(list(part.arms.values()), design, bench.store, show)
+    return report.shown(comparison.read(bench.store, found), part)
+
+
+def _counted(claim: Claim, setup: Setup) -> Setup:
+    """The setup with the kernels of its models counted, where the claim needs them."""
+    if not claim.counts_kernels:
+        return setup
+    tasks = [arm.task for part in setup.parts for arm in part.arms.values()]
+    context = max(task.prompt_tokens for task in tasks if isinstance(task, Timed))
+    found = {model.target: counted(model, context) for model in setup.models.values()}
+    kernels = {name: found[model.target] for name, model in setup.models.items()}
+    return replace(setup, models=kernels)
+
+
+def _probed(arms: Mapping[str, Arm], bench: _Bench) -> dict[str, Passes]:
+    """How many replies of each arm passed; what is measured already is not measured again."""
+    jobs = {name: Job(arm) for name, arm in arms.items()}
+    ids = {name: done(job, bench.store) for name, job in jobs.items()}
+    missing = [name for name, run_id in ids.items() if run_id is None]
+    with measuring() as show:
+        session = Session(bench.store, bench.design.command, both(bench.latest.follow, show))
+        made = measure([jobs[name] for name in missing], session)
+    ids |= dict(zip(missing, made, strict=True))
+    results = {name: graded(bench.store.run(run_id)) for name, run_id in ids.items() if run_id}
+    return {
+        name: Passes(result.passes, len(result.replies))
+        for name, result in results.items()
+        if result.replies
+    }
+
+
+def _answers(tested: Subject, wanted: bool) -> bool:
+    """Whether replies are worth asking for: random weights fail every poem."""
+    random = any(model.target.synthetic for model in tested.models)
+    if wanted and random:
+        stderr.print("random weights fail every poem, so none is asked for", style="yellow")
+    return wanted and not random
+
+
+def _announce(
+    chosen: Sequence[Claim], tested: Subject, budget: float, expected: Expected | None
+) -> None:
+    """How long it may take, on stderr, before anything is loaded."""
+    stand_in = rehearsed(tested)
+    fit = [claim for claim in chosen if claim.unfit(stand_in) is None]
+    parts = [part for claim in fit for part in claim.setup(stand_in).parts]
+    total = sum(_most_seconds(part, budget, expected) for part in parts)
+    stderr.print(
+        f"{len(fit)} claims in {len(parts)} comparisons: about {duration(total)} of measuring; "
+        "more where the fewest rounds outlast a budget, and loading and long contexts besides"
+    )
+
+
+def _most_seconds(part: Part, budget: float, expected: Expected | None) -> float:
+    """The budget with its warm-up; more where the fewest rounds of a slow model take longer."""
+    if expected is None:
+        return WARM_UP * budget
+    tokens = sum(
+        arm.task.generation_tokens
+        for arm in part.arms.values()
+        if isinstance(arm.task, Timed) and arm.target.engine == "mlx"
+    )
+    return max(WARM_UP * budget, (1 + FIRST_LOOK) * tokens / expected.tps)
+
+
+def _show(outcomes: Sequence[Outcome], tested: Subject, here: Environment) -> None:
+    random = any(model.target.synthetic for model in tested.models)
+    for part in report.report(outcomes, here, _names(tested), random):
+        console().print(part)
+
+
+def _names(tested: Subject) -> list[str]:
+    return [model.target.model for model in tested.models]
