@@ -59,8 +59,9 @@ def compare(a: Run, b: Run, metric: Metric) -> Stored:
     measured = tuple(paces(run, metric) for run in (a, b))
     effect = unpaired_effect(*measured)
     if effect is None:
+        counts = " and ".join(str(len(each)) for each in measured)
         raise InputError(
-            f"{a.run_id} and {b.run_id} have {len(measured[0])} and {len(measured[1])} usable trials",
+            f"{a.run_id} and {b.run_id} have {counts} usable trials",
             "measure again with at least 3 each",
         )
     verdict = stats.verdict(effect, ONLY_LOOK)
