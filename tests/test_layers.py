@@ -24,7 +24,9 @@ LAYERS = [
     },
     {"engines", "gguf_export"},
     {"measure"},
+    {"claims", "doctor"},
     {"report", "lab"},
+    {"selftest"},
     {"cli"},
 ]
 SHARED_BY_ENGINES = ("protocol", "serving")
@@ -37,6 +39,7 @@ ONLY_IN = {
     "rich": ("cli/", "report/"),
     "huggingface_hub": ("checkpoints/",),
     "httpx2": ("http_client/",),
+    "matplotlib": ("report/",),
     "sqlite3": ("store/",),
 }
 

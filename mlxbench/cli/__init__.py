@@ -24,8 +24,11 @@ COMMANDS = {
     "probe": "mlxbench.cli.probe",
     "lab-note": "mlxbench.cli.lab_note",
     "kernels": "mlxbench.cli.kernels",
+    "claims": "mlxbench.cli.claims",
+    "roofline": "mlxbench.cli.roofline",
     "models": "mlxbench.cli.models",
     "results": "mlxbench.cli.results",
+    "doctor": "mlxbench.cli.doctor",
 }
 
 

@@ -7,11 +7,15 @@ from pathlib import Path
 import click
 
 from mlxbench.cli.parameters import json_option, store_option, store_path
+from mlxbench.cli.report import report
 
 
 @click.group()
 def results() -> None:
-    """Show and export what was measured."""
+    """Show, export and report what was measured."""
+
+
+results.add_command(report)
 
 
 @results.command("list")

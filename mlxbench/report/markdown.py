@@ -1,0 +1,134 @@
+"""A report as Markdown, for a README, an issue or a post.
+
+Whoever shows Markdown also shows the HTML in it, so each value is escaped by default: the template
+passes everything through `escaped`, and only what was built here as Markdown (a table, a code
+block) stays as it is.
+
+The table at the head of a README is the first table of a report. It stands between two markers, and
+is made from exported rows, so that a test can hold it to its records::
+
+    rows = rows_from_jsonl(Path("results.jsonl").read_text())
+    readme = between_markers(readme, results_table(rows, references))
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from mlxbench.errors import InputError
+from mlxbench.records import Reference
+from mlxbench.report.cells import Grid, Line, families, line, plainest, published
+from mlxbench.report.page import templates
+from mlxbench.report.page.contents import READING, Contents, Model
+from mlxbench.report.rows import ResultRow
+from mlxbench.report.safe import one_line
+
+MARKERS = ("<!-- results -->", "<!-- /results -->")
+NOT_IN_FIRST = ("ttft",)
+NOT_IN_EVERY = ("versions",)
+# What begins emphasis, code, links, HTML, a cell, strikethrough, an entity or a formula.
+_SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_])")
+# What begins a heading, a list or an underlined heading, at the start of a line alone.
+_LINE_START = re.compile(r"^(\d*)([#+\-=.)])(?=\s|$|#|-|=)")
+
+
+class Made(str):
+    """Text that is Markdown already."""
+
+    __slots__ = ()
+
+
+def text(made: Contents) -> str:
+    """The whole report."""
+    template = templates(autoescape=False, finalize=_finalized).get_template("report.md.jinja")
+    return template.render(
+        contents=made,
+        reading=READING,
+        first_table=lambda contents: _lines_table(_first(contents.models), NOT_IN_FIRST),
+        every_table=lambda model: _lines_table(_every(model), NOT_IN_EVERY),
+        table=table,
+        fenced=fenced,
+        commands=_commands,
+    )
+
+
+def results_table(
+    rows: Iterable[ResultRow],
+    references: Mapping[str, Sequence[Reference]] | None = None,
+    without: Sequence[str] = NOT_IN_FIRST,
+) -> str:
+    """The first table of a report: the plainest row of each model, published figures beside it.
+
+    `without` names fields of `cells.Line` that get no column.
+    """
+    lines: list[Line] = []
+    for family in families(rows, references or {}):
+        lines += [line(row) for row in plainest(family)]
+        lines += [published(family.rows[0].model, one) for one in family.references]
+    return _lines_table(lines, without) + "\n"
+
+
+def rows_from_jsonl(exported: str) -> list[ResultRow]:
+    """The rows of `results export --format jsonl`."""
+    return [ResultRow(**json.loads(said)) for said in exported.splitlines() if said]
+
+
+def between_markers(whole: str, block: str) -> str:
+    """`whole` with `block` in place of what stands between the markers. Raises InputError."""
+    begin, end = (whole.find(marker) for marker in MARKERS)
+    if not 0 <= begin < end:
+        raise InputError(
+            "no place for the table of results", f"write {' and '.join(MARKERS)} there"
+        )
+    return f"{whole[: begin + len(MARKERS[0])]}\n{block.strip()}\n{whole[end:]}"
+
+
+def table(made: Grid) -> Made:
+    """A table whose numbers stand on the right."""
+    dashes = ("--:" if right else "---" for right in made.right)
+    lines = [map(escaped, made.headings), dashes, *(map(escaped, row) for row in made.rows)]
+    return Made("\n".join(f"| {' | '.join(cells)} |" for cells in lines))
+
+
+def escaped(value: object) -> str:
+    """Foreign text that shows as what it is: no control characters, no markup."""
+    shown = _SPECIAL.sub(lambda found: "\\" + found[0], one_line(str(value)))
+    return _LINE_START.sub(r"\1\\\2", shown)
+
+
+def fenced(commands: Iterable[str]) -> Made:
+    """Commands as a block of code."""
+    shown = "\n".join(one_line(command) for command in commands)
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return Made(f"{fence}sh\n{shown}\n{fence}")
+
+
+def _commands(model: Model) -> dict[str, list[str]]:
+    """What to type for each result, by the conditions that results share."""
+    found: dict[str, list[str]] = {}
+    for item in model.items:
+        found.setdefault(item.conditions, []).append(f"{item.command}  # {item.line.run}")
+    return found
+
+
+def _first(models: Iterable[Model]) -> Iterator[Line]:
+    for model in models:
+        yield from (item.line for item in model.first)
+        yield from model.published
+
+
+def _every(model: Model) -> Iterator[Line]:
+    yield from (item.line for item in model.items)
+    yield from model.published
+
+
+def _lines_table(lines: Iterable[Line], without: Sequence[str]) -> Made:
+    return table(Grid.of_lines(lines, without))
+
+
+def _finalized(value: Any) -> Any:
+    return value if isinstance(value, Made) else escaped(value)

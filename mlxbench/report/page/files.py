@@ -1,0 +1,54 @@
+"""A report as files in a folder: what `results report` leaves behind.
+
+Each file appears whole or not at all. A second report in the same folder replaces the files of the
+first; nothing else in there is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mlxbench.errors import InputError
+from mlxbench.report import markdown, page
+from mlxbench.report.export import to_csv
+from mlxbench.report.page.contents import Contents
+from mlxbench.report.rows import ResultRow
+
+
+def write(folder: Path, made: Contents, rows: Sequence[ResultRow]) -> list[Path]:
+    """Write every file and return their paths. Raises InputError where that is not possible."""
+    try:
+        return [_written(folder / name, content) for name, content in _files(made, rows)]
+    except OSError as error:
+        raise InputError(
+            f"cannot write the report to {str(folder)!r} ({error.strerror})",
+            "choose another folder with --output",
+        ) from error
+
+
+def _files(made: Contents, rows: Sequence[ResultRow]) -> Iterator[tuple[str, bytes]]:
+    from mlxbench.report.plots import png
+
+    yield "report.html", page.html(made).encode()
+    yield "report.md", markdown.text(made).encode()
+    yield "results.csv", to_csv(rows).encode()
+    for plot in made.plots:
+        yield f"plots/{plot.name}.png", png(plot)
+
+
+def _written(path: Path, content: bytes) -> Path:
+    """Write beside the file and rename, so that no reader meets half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
