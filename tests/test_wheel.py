@@ -32,6 +32,8 @@ def test_the_wheel_carries_models_sentences_kernels_and_poems(wheel: Path) -> No
     assert {f"mlxbench/acrostic/data/{name}.toml" for name in poems} <= names
     assert {f"mlxbench/lab/msl/native/{name}" for name in ("msl.h", "scheduler.cpp")} <= names
     assert {"mlxbench/lab/cuda/prelude.h", "mlxbench/lab/template/kernel.metal"} <= names
+    page = ("page.html.jinja", "report.md.jinja", "style.css")
+    assert {f"mlxbench/report/page/{name}" for name in page} <= names
     assert not any(name.startswith(("tests/", "benchmarks/")) for name in names)
 
 

@@ -116,7 +116,8 @@ def export(kind: str, every_run: bool, output: Path | None, db: Path | None) -> 
     """Export results as rows, with intervals, conditions and versions."""
     from mlxbench.errors import InputError
     from mlxbench.report import verdicts
-    from mlxbench.report.export import FORMATS
+    from mlxbench.report.export import to_csv, to_jsonl
+    from mlxbench.report.markdown import rows_table
     from mlxbench.report.rows import latest, row
     from mlxbench.report.summary import summarise
     from mlxbench.store import Store
@@ -125,7 +126,8 @@ def export(kind: str, every_run: bool, output: Path | None, db: Path | None) -> 
         facts, runs = store.trial_facts(), store.runs()
         probes = verdicts.newest(store, runs)
         rows = [row(summarise(run, facts[run.run_id]), probes.get(run.run_id)) for run in runs]
-    text = FORMATS[kind](rows if every_run else latest(rows))
+    write = {"csv": to_csv, "jsonl": to_jsonl, "md": rows_table}[kind]
+    text = write(rows if every_run else latest(rows))
     if output is None:
         click.echo(text, nl=False)
         return

@@ -16,7 +16,6 @@ from rich.table import Table
 from rich.text import Text
 
 from mlxbench.records import Options, Reference
-from mlxbench.report.export import probe_cell
 from mlxbench.report.format import MISSING, interval, memory, milliseconds, rate
 from mlxbench.report.rows import ResultRow
 
@@ -26,7 +25,6 @@ HEADINGS = {
     "ttft": "TTFT",
 }
 NUMBERS = ("tps", "interval", "n", "ttft", "peak")
-NOBODY: Mapping[str, str | int] = {}
 RATES = ("decode_tps", "prefill_tps")  # what a row is about: the first that was measured
 
 
@@ -104,8 +102,8 @@ def heading(name: str) -> str:
     return HEADINGS.get(name, name)
 
 
-def line(row: ResultRow, serving: Mapping[str, str | int] = NOBODY) -> Line:
-    """A result as a line of text; `serving` is what a server said of itself."""
+def line(row: ResultRow) -> Line:
+    """A result as a line of text."""
     value, low, high = headline(row)
     return Line(
         model=_model(row),
@@ -117,7 +115,7 @@ def line(row: ResultRow, serving: Mapping[str, str | int] = NOBODY) -> Line:
         peak=memory(row.peak_memory_bytes),
         probe=probe_cell(row),
         machine=machine(row),
-        versions=", ".join(_versions(row, serving)) or MISSING,
+        versions=", ".join(_versions(row)) or MISSING,
         run=row.run_id,
     )
 
@@ -144,6 +142,14 @@ def headline(row: ResultRow) -> tuple[float | None, float | None, float | None]:
     name = next((name for name in RATES if getattr(row, name) is not None), RATES[0])
     value, low, high = (getattr(row, name + end) for end in ("", "_low", "_high"))
     return value, low, high
+
+
+def probe_cell(row: ResultRow) -> str:
+    """`FAIL 0/20 (0–16 %)`: the verdict never stands without its number."""
+    if row.probe_verdict is None or row.probe_low is None or row.probe_high is None:
+        return MISSING
+    bounds = f"{100 * row.probe_low:.0f}–{100 * row.probe_high:.0f} %"
+    return f"{row.probe_verdict} {row.probe_passes}/{row.probe_replies} ({bounds})"
 
 
 def families(
@@ -197,13 +203,13 @@ def _place(row: ResultRow) -> tuple[Any, ...]:
     return (row.engine != "mlx", row.engine, row.model, machine(row), *_changes(row), *size)
 
 
-def _versions(row: ResultRow, serving: Mapping[str, str | int]) -> Iterator[str]:
+def _versions(row: ResultRow) -> Iterator[str]:
     """The software that a rate belongs to: mlx's, or the server's."""
     if row.engine == "mlx":
         known = (("mlx", row.mlx), ("mlx-lm", row.mlx_lm))
         yield from (f"{name} {version}" for name, version in known if version)
-    elif "program" in serving:
-        yield " ".join(str(serving[key]) for key in ("program", "version") if key in serving)
+    elif row.server:
+        yield row.server
 
 
 def _model(row: ResultRow) -> str:

@@ -71,6 +71,11 @@ def results_table(
     return _lines_table(lines, without) + "\n"
 
 
+def rows_table(rows: Iterable[ResultRow]) -> str:
+    """Every row, with its run's id."""
+    return _lines_table(map(line, rows), ()) + "\n"
+
+
 def rows_from_jsonl(exported: str) -> list[ResultRow]:
     """The rows of `results export --format jsonl`."""
     return [ResultRow(**json.loads(said)) for said in exported.splitlines() if said]

@@ -38,7 +38,7 @@ def report(
     for result, _ in rows:
         yield from (text(line) for line in details(result))
     yield from (text(line) for line in together([result for result, _ in rows]))
-    for one in _references(rows, published):
+    for one in dict.fromkeys(one for _, one in _references(rows, published)):
         yield _dim(f"published: {one.engine}, {one.machine} ({one.source})")
     yield _dim(WHAT_PASS_MEANS)
     for line in dict.fromkeys(conditions(result.run) for result, _ in rows):
@@ -63,9 +63,9 @@ def results_table(rows: Sequence[Row], published: Mapping[str, Sequence[Referenc
             f"{result.passes} of {len(result.replies)}",
             share(result.share),
         )
-    for reference in _references(rows, published):
+    for model, reference in _references(rows, published):
         made.add_row(
-            "published",
+            text(f"{model} (published)"),
             "fomo, script",
             rate(reference.decode_tps),
             MISSING,
@@ -115,7 +115,7 @@ def together(results: Sequence[ProbeResult]) -> Iterator[str]:
         found = gap(fomo, heldout)
         if found is not None:
             yield (
-                f"fomo minus heldout: {found.value:+.0%} (95 %: {found.low:+.0%} to "
+                f"{_short(fomo)} minus heldout: {found.value:+.0%} (95 %: {found.low:+.0%} to "
                 f"{found.high:+.0%}); well above 0 hints that the poem was memorised"
             )
     for a, b in pairs_for_test(results):
@@ -205,10 +205,11 @@ def _short(result: ProbeResult) -> str:
 
 def _references(
     rows: Sequence[Row], published: Mapping[str, Sequence[Reference]]
-) -> Iterator[Reference]:
+) -> Iterator[tuple[str, Reference]]:
+    """The lab note's probes of the models in `rows`, each with its model's name."""
     models = dict.fromkeys(result.run.arm.target.model for result, _ in rows)
     for model in models:
-        yield from (reference for reference in published.get(model, ()) if reference.probe)
+        yield from ((model, one) for one in published.get(model, ()) if one.probe)
 
 
 def _dim(line: str) -> Text:

@@ -80,6 +80,7 @@ class ResultRow:
     python: str | None
     mlx: str | None
     mlx_lm: str | None
+    server: str | None
     warnings: str
 
 
@@ -101,6 +102,7 @@ SETTINGS = (
         "accelerator",
         "mlx",
         "mlx_lm",
+        "server",
     ),
 )
 
@@ -124,6 +126,7 @@ def row(summary: Summary, probe: ProbeResult | None = None) -> ResultRow:
         load_s=run.load_s,
         **_probe(probe),
         **_machine(run),
+        server=_server(run),
         warnings=" ".join(notice.code for notice in run.notices),
     )
 
@@ -205,6 +208,12 @@ def _interval(name: str, estimate: Estimate | None) -> dict[str, Any]:
         f"{name}_low": estimate.low if estimate else None,
         f"{name}_high": estimate.high if estimate else None,
     }
+
+
+def _server(run: Run) -> str | None:
+    """The program that served the model, and its version."""
+    serving = run.checkpoint.serving if run.checkpoint else {}
+    return " ".join(str(serving[key]) for key in ("program", "version") if key in serving) or None
 
 
 def _machine(run: Run) -> dict[str, Any]:

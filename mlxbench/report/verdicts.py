@@ -1,8 +1,8 @@
 """Speed and skill side by side: which probe belongs to which rate.
 
 Both must come from the same weights, on the same engine with the same options, and from the same
-machine. A rate is taken at batch 1 and no depth, the way a chat begins. A server's probe asks for
-one reply after another, so it carries its rate itself.
+machine. A rate is taken at batch 1 and no depth, the way a chat begins, pipelined and with no other
+model in memory. A server's probe asks for one reply after another, so it carries its rate itself.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ def _is_rate(run: Run) -> bool:
         and task.kind != "prefill"
         and not task.depth
         and task.batch_size == 1
+        and task.mode == "pipelined"
+        and not run.resident
     )
 
 
@@ -70,6 +72,7 @@ def _key(run: Run) -> Key:
         weights or run.arm.target.model,
         options.kv_bits,
         options.routing,
+        options.kernels,
         machine.machine,
         machine.cpu,
         machine.accelerator,

@@ -156,7 +156,8 @@ def test_ollama_is_asked_through_its_chat_with_the_same_budget(
     assert (found["samples"], found["passes"], found["verdict"]) == (3, 3, "PASS")
     assert found["decode_tps"]["value"] > 0  # of its replies
     assert "3 of 3" in shown.out
-    (published,) = [line for line in shown.out.splitlines() if line.startswith("published ")]
+    assert "(published)" in shown.out
+    (published,) = [line for line in shown.out.splitlines() if "72.1" in line]
     assert re.search(r"72\.1 .*FAIL +0 of 1 +0–79 %", published), published
     bodies = [asked.body for asked in ollama.asked("chat")]
     assert bodies[0]["messages"][0]["content"].startswith("What's the significance of this piece?:")

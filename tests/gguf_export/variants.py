@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mlxbench import checkpoints
 from mlxbench.records import Checkpoint
-from mlxbench.synthetic.layout import BITS
+from mlxbench.synthetic.recipe import BITS
 
 Array = NDArray[np.float32]
 

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from mlxbench.records import Arm, Environment, Notice, Run, RunStatus, Target, Timed
 from mlxbench.report import safe
-from mlxbench.report.export import to_csv, to_markdown
+from mlxbench.report.export import to_csv
+from mlxbench.report.markdown import rows_table
 from mlxbench.report.rows import ResultRow, latest, row
 from mlxbench.report.summary import Summary
 from mlxbench.report.terminal import decode_table, notice_line, results_table
@@ -78,7 +79,7 @@ def test_a_run_broken_off_later_does_not_replace_a_complete_one() -> None:
     aborted = row(replace_status(a_summary("m"), "aborted", "2"))
     assert latest([aborted, done]) == [done]
     assert latest([aborted]) == [aborted]
-    assert "m (aborted)" in to_markdown([aborted])
+    assert "m (aborted)" in rows_table([aborted])
 
 
 def replace_status(summary: Summary, status: RunStatus, run_id: str) -> Summary:
@@ -90,7 +91,7 @@ def test_numbers_keep_their_sign() -> None:
 
 
 def test_a_markdown_row_stays_one_row_with_its_columns() -> None:
-    table = to_markdown([row(a_summary("a|b\nc"))]).splitlines()
+    table = rows_table([row(a_summary("a|b\nc"))]).splitlines()
     assert len(table) == 3
     assert "a\\|b c" in table[2]
 

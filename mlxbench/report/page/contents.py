@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mlxbench import __version__
 from mlxbench.records import Reference, Run
 from mlxbench.report import terminal
-from mlxbench.report.cells import NOBODY, Grid, Line, families, line, plainest, published
+from mlxbench.report.cells import Grid, Line, families, line, plainest, published
 from mlxbench.report.format import MISSING, memory, milliseconds
 from mlxbench.report.gathering import Gathered
 from mlxbench.report.page.comparisons import Compared, compared
@@ -131,7 +131,7 @@ def _models(gathered: Gathered) -> Iterator[Model]:
 def _item(row: ResultRow, summary: Summary) -> Item:
     run = summary.run
     return Item(
-        line=line(row, run.checkpoint.serving if run.checkpoint else NOBODY),
+        line=line(row),
         conditions=terminal.conditions(run),
         command=run.command,
         facts=tuple((name, value) for name, value in _facts(summary) if value),

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from mlxbench.records import Run, Timed
+from mlxbench.records import Run
 from mlxbench.report import probe_tables, terminal, verdicts
 from mlxbench.report.cells import Grid
 from mlxbench.report.gathering import Gathered
 from mlxbench.report.probes import ProbeResult
-from mlxbench.report.summary import Summary
 
 MEANING = (
     "A model that is asked about a poem either notices the sentence in its first letters or does "
@@ -49,43 +48,19 @@ def probes(gathered: Gathered) -> Probes:
     return Probes(
         meaning=MEANING,
         table=_joined([_table(gathered, results) for results in models.values()]),
-        together=tuple(_together(models)),
+        together=tuple(probe_tables.together(ordered)),
         asked=tuple(_asked(result) for result in ordered),
     )
 
 
 def _table(gathered: Gathered, results: list[ProbeResult]) -> Grid:
-    """The rows of one model; published ones say whose they are."""
-    model = results[0].run.arm.target.model
-    plain = sorted(gathered.summaries, key=_is_special)
-    rows = [(result, verdicts.beside(result.run, plain)) for result in results]
-    made = Grid.of_table(probe_tables.results_table(rows, gathered.references))
-    named = (
-        (f"{model} (published)", *row[1:]) if row[0] == "published" else row for row in made.rows
-    )
-    return replace(made, rows=tuple(named))
-
-
-def _is_special(summary: Summary) -> bool:
-    """Whether a rate was measured in another way than usual."""
-    task = summary.run.arm.task
-    stepped = isinstance(task, Timed) and task.mode != "pipelined"
-    return stepped or bool(summary.run.resident) or bool(summary.run.arm.options.kernels)
+    """The rows of one model."""
+    rows = [(result, verdicts.beside(result.run, gathered.summaries)) for result in results]
+    return Grid.of_table(probe_tables.results_table(rows, gathered.references))
 
 
 def _joined(tables: list[Grid]) -> Grid:
     return replace(tables[0], rows=tuple(row for table in tables for row in table.rows))
-
-
-def _together(models: Mapping[str, list[ProbeResult]]) -> Iterator[str]:
-    """What several probes say together: of one model under its name, of several as it is."""
-    said = set()
-    for model, results in models.items():
-        for sentence in probe_tables.together(results):
-            said.add(sentence)
-            yield f"{model}: {sentence}"
-    everything = [result for results in models.values() for result in results]
-    yield from (one for one in probe_tables.together(everything) if one not in said)
 
 
 def _asked(result: ProbeResult) -> Asked:
