@@ -1,4 +1,6 @@
-"""Write the pages of figures from the records in benchmarks/results: no figure is typed by hand.
+"""Write the pages of figures, and the README's first table, from the records in benchmarks/results.
+
+No figure is typed by hand.
 
 python -m benchmarks.render
 """
@@ -11,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from mlxbench import registry
+from mlxbench.report.markdown import between_markers, results_block, rows_from_jsonl
 
 ROOT = Path(__file__).parents[1]
 PAGES = {"page.md.jinja": "docs/benchmarks.md", "ollama.md.jinja": "docs/ollama.md"}
@@ -31,6 +36,13 @@ def page(template: str) -> str:
         "within_noise": within_noise,
     }
     return environment.get_template(template).render(record=record)
+
+
+def readme() -> str:
+    """The README with its first table as exported rows make it."""
+    rows = rows_from_jsonl((ROOT / "benchmarks/results/readme.jsonl").read_text())
+    block = results_block(rows, registry.references(registry.load()))
+    return between_markers((ROOT / "README.md").read_text(), block)
 
 
 def record(name: str) -> dict[str, Any]:
@@ -75,6 +87,7 @@ def made(found: dict[str, Any]) -> str:
 def main() -> None:
     for template, written in PAGES.items():
         (ROOT / written).write_text(page(template))
+    (ROOT / "README.md").write_text(readme())
 
 
 if __name__ == "__main__":

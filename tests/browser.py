@@ -1,13 +1,15 @@
 """The machine's own browser, without a window, for tests that open what people will open.
 
 Playwright drives it; the browsers that playwright would download are never used. A machine without
-a browser fails these tests, and the message says what to install.
+a browser fails these tests, and the message says what to install; `python -m tests.browser` says it
+before they run.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -123,3 +125,10 @@ def least_contrast(page: Page) -> tuple[float, str]:
     """The least contrast of any visible text, from 1 to 21, and the element that has it."""
     least, where = page.evaluate(CONTRAST)
     return float(least), str(where)
+
+
+if __name__ == "__main__":
+    try:
+        browser_path()
+    except NoBrowserError as error:
+        sys.exit(str(error))

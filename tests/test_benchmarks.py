@@ -18,6 +18,11 @@ def test_the_pages_of_figures_are_rendered_from_the_records(template: str) -> No
     assert written == render.page(template), "run `python -m benchmarks.render`"
 
 
+def test_the_first_table_of_the_readme_is_made_from_exported_rows() -> None:
+    written = (render.ROOT / "README.md").read_text()
+    assert written == render.readme(), "run `python -m benchmarks.render`"
+
+
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
 def test_every_record_has_its_command_and_versions(path: Path) -> None:
     record = json.loads(path.read_text())

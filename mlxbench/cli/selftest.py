@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
 
 from mlxbench import lock, selftest
 from mlxbench.cli.display import live_line, stderr
@@ -26,15 +30,18 @@ def run_self_test(output: Path | None, as_json: bool, scale: Scale = FULL) -> No
         kept = Kept(path)
         with prompt_exit(kept.interrupt), live_line() as show:
             found = selftest.run(scale, lambda step: show(step_line(step), True), kept.keep)
-    _show(found, as_json)
-    stderr.print(f"kept in {path}: attach it to a report; it names no person and no machine")
+    _show(found, as_json, report.brief)
+    stderr.print(
+        f"kept in {path}: attach it to a report; it names no person and no machine. "
+        f"`mlxbench doctor --read {path}` shows every check"
+    )
     if found.failed:
         raise SystemExit(EXIT_FAILED)
 
 
 def read_self_test(path: Path, as_json: bool) -> None:
     """Show a file that somebody's self-test wrote."""
-    _show(selftest.read(path), as_json)
+    _show(selftest.read(path), as_json, report.report)
 
 
 def step_line(step: Progress) -> str:
@@ -60,9 +67,11 @@ class Kept:
             selftest.write(self._path, replace(self._found, status="interrupted"))
 
 
-def _show(found: SelfTest, as_json: bool) -> None:
+def _show(
+    found: SelfTest, as_json: bool, parts: Callable[[SelfTest], Iterator[Table | Text]]
+) -> None:
     if as_json:
         print_json(selftest.document(found))
         return
-    for part in report.report(found):
+    for part in parts(found):
         console().print(part)

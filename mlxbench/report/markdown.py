@@ -8,7 +8,7 @@ The table at the head of a README is the first table of a report. It stands betw
 is made from exported rows, so that a test can hold it to its records::
 
     rows = rows_from_jsonl(Path("results.jsonl").read_text())
-    readme = between_markers(readme, results_table(rows, references))
+    readme = between_markers(readme, results_block(rows, references))
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from mlxbench.report.safe import one_line
 MARKERS = ("<!-- results -->", "<!-- /results -->")
 NOT_IN_FIRST = ("ttft",)
 NOT_IN_EVERY = ("versions",)
+NOT_IN_BLOCK = ("ttft", "run")
 # What begins emphasis, code, links, HTML, a cell, strikethrough, an entity or a formula.
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_])")
 # What begins a heading, a list or an underlined heading, at the start of a line alone.
@@ -64,11 +65,26 @@ def results_table(
 
     `without` names fields of `cells.Line` that get no column.
     """
-    lines: list[Line] = []
-    for family in families(rows, references or {}):
-        lines += [line(row) for row in plainest(family)]
-        lines += [published(family.rows[0].model, one) for one in family.references]
-    return _lines_table(lines, without) + "\n"
+    return _lines_table(_first_lines(rows, references or {}), without) + "\n"
+
+
+def results_block(rows: Sequence[ResultRow], references: Mapping[str, Sequence[Reference]]) -> str:
+    """That table with published figures of unmeasured models too, and the rows' commands."""
+    shown = list(_first_lines(rows, references))
+    known = {one for row in rows for one in references.get(row.model, ())}
+    for model, figures in references.items():
+        shown += [published(model, one) for one in figures if one not in known]
+        known |= set(figures)  # a model stands there twice: by its name, and by its tag
+    commands = fenced(dict.fromkeys(row.command for row in rows))
+    return f"{_lines_table(shown, NOT_IN_BLOCK)}\n\n{commands}\n"
+
+
+def _first_lines(
+    rows: Iterable[ResultRow], references: Mapping[str, Sequence[Reference]]
+) -> Iterator[Line]:
+    for family in families(rows, references):
+        yield from (line(row) for row in plainest(family))
+        yield from (published(family.rows[0].model, one) for one in family.references)
 
 
 def rows_table(rows: Iterable[ResultRow]) -> str:

@@ -81,6 +81,7 @@ class ResultRow:
     mlx: str | None
     mlx_lm: str | None
     server: str | None
+    command: str
     warnings: str
 
 
@@ -127,6 +128,7 @@ def row(summary: Summary, probe: ProbeResult | None = None) -> ResultRow:
         **_probe(probe),
         **_machine(run),
         server=_server(run),
+        command=run.command,
         warnings=" ".join(notice.code for notice in run.notices),
     )
 

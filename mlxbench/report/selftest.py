@@ -1,4 +1,4 @@
-"""A self-test for a terminal of 80 columns: the machine, what failed, then every check by topic.
+"""A self-test for a terminal of 80 columns: the machine, what failed, then the checks by topic.
 
 What is shown may come from a file of anybody's, so every text of it is foreign.
 """
@@ -66,20 +66,31 @@ class SelfTest(Protocol):
     def checks(self) -> Sequence[Checked]: ...
 
 
+def brief(found: SelfTest) -> Iterator[Table | Text]:
+    """What came of it: the failed checks, and how many there are of each kind."""
+    yield from _head(found)
+    if found.checks:
+        yield topics_table(found.checks)
+
+
 def report(found: SelfTest) -> Iterator[Table | Text]:
-    """Everything, what failed first."""
-    yield text(machine(found.environment))
-    yield text(outcome(found))
-    failed = [one for one in found.checks if one.passed is False]
-    for one in failed:
-        line = text(failure(one))
-        line.stylize("bold red", 0, len(WORDS[False]))
-        yield line
+    """Every check, what failed first."""
+    yield from _head(found)
     if found.checks:
         yield checks_table(found.checks)
         explained = text(EXPLAINED)
         explained.stylize("dim")
         yield explained
+
+
+def _head(found: SelfTest) -> Iterator[Text]:
+    yield text(machine(found.environment))
+    yield text(outcome(found))
+    for one in found.checks:
+        if one.passed is False:
+            line = text(failure(one))
+            line.stylize("bold red", 0, len(WORDS[False]))
+            yield line
 
 
 def machine(environment: Environment) -> str:
@@ -113,6 +124,16 @@ def failure(one: Checked) -> str:
     """A failed check in one line."""
     due = f", expected {one.expected}" if one.expected else ""
     return f"{WORDS[False]} {one.topic}, {one.name}: {one.value}{due}; {one.sentence}"
+
+
+def topics_table(checks: Sequence[Checked]) -> Table:
+    """A row for each topic: how many checks passed, failed, and had no verdict."""
+    kinds = {True: "passed", False: "failed", None: "no verdict"}
+    made = table("checked", *kinds.values(), right=kinds.values())
+    for topic in dict.fromkeys(one.topic for one in checks):
+        own = [one.passed for one in checks if one.topic == topic]
+        made.add_row(text(topic), *(str(own.count(kind) or MISSING) for kind in kinds))
+    return made
 
 
 def checks_table(checks: Sequence[Checked]) -> Table:

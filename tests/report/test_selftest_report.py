@@ -38,6 +38,18 @@ def test_a_failed_check_is_told_before_the_table_with_what_was_due() -> None:
     assert text.index(line) < text.index("resolution")
 
 
+def test_in_short_there_is_a_row_for_each_topic_and_every_failure() -> None:
+    console = Console(width=80, highlight=False, markup=False)
+    with console.capture() as captured:
+        for part in report.brief(a_self_test(GOOD, BAD, OPEN)):
+            console.print(part)
+    text = captured.get()
+    assert "FAILED kernel a, check on metal" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("kernel a")]
+    assert row.split() == ["kernel", "a", "–", "1", "–"]
+    assert OPEN.name not in text
+
+
 def test_within_a_topic_failed_checks_come_first() -> None:
     good = [replace(GOOD, name=f"good {number}") for number in range(2)]
     text = printed(a_self_test(*good, replace(BAD, topic=GOOD.topic, name="bad one")))
