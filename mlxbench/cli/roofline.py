@@ -11,6 +11,7 @@ import click
 from mlxbench.cli.parameters import Counts, Names, json_option, registry_option, store_option
 
 STATED = "spec"
+LEAST = 1e8  # bytes per second; whoever types less means GB/s
 
 
 class BytesPerSecond(click.ParamType[float | str]):
@@ -27,9 +28,11 @@ class BytesPerSecond(click.ParamType[float | str]):
             found = float(value)
         except ValueError:
             found = math.nan
-        if not (math.isfinite(found) and found > 0):
+        if not (math.isfinite(found) and found >= LEAST):
             self.fail(
-                f"{value!r} is no bandwidth; give bytes per second (819e9) or spec", param, ctx
+                f"{value!r} is no bandwidth; give bytes per second (819e9, not 819) or spec",
+                param,
+                ctx,
             )
         return found
 

@@ -88,7 +88,7 @@ def find(name: str, known: dict[str, ModelSpec]) -> Model:
         )
     raise CheckpointError(
         f"the tensors of {name} are not those of its shape, so what a token reads is unknown",
-        f"run `mlxbench models verify {name}`, or give the registry's name",
+        f"run `mlxbench models verify {name}`",
     )
 
 

@@ -53,7 +53,7 @@ def opened(
                     workers[target.python] = stack.enter_context(Worker(target.python))
                 found[target] = _open_in(workers[target.python], target, needed)
             else:
-                found[target] = _open_here(target, needed)
+                found[target] = open_here(target, needed)
             stack.callback(found[target].loaded.close)
         aware = _by_process(found)
         yield {arm.target: aware[arm.target] for arm in arms}
@@ -96,7 +96,8 @@ def _elsewhere(target: Target) -> bool:
     return not parse_address(target.location, default_port=80, allow_remote=True).is_loopback
 
 
-def _open_here(target: Target, needed: int | None) -> Opened:
+def open_here(target: Target, needed: int | None) -> Opened:
+    """A target in this process, which will need so many bytes; whoever asks closes it."""
     before = environment_of(target)  # loading is itself a load on the machine
     loaded, load_s = engines.timed_open(target)
     return Opened(loaded, load_s, before, needed)

@@ -6,10 +6,9 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 
-from mlxbench import engines
 from mlxbench.measure.memory import needed_bytes, refuse_unless_it_fits
 from mlxbench.measure.notices import notices
-from mlxbench.measure.opening import Opened, environment_of
+from mlxbench.measure.opening import Opened, open_here
 from mlxbench.measure.plan import Progress
 from mlxbench.measure.probing import measure_probe
 from mlxbench.measure.recording import begin_run, prompt_seed
@@ -44,12 +43,11 @@ def predicted_bytes(target: Target, jobs: Sequence[Job]) -> int | None:
 def loaded(target: Target, predicted: int | None, session: Session) -> Iterator[Opened]:
     """A target, open in this process until the block ends."""
     session.on_event(Loading(target, predicted))
-    before = environment_of(target)  # loading is itself a load on the machine
-    model, load_s = engines.timed_open(target)
+    opened = open_here(target, predicted)
     try:
-        yield Opened(model, load_s, before, predicted)
+        yield opened
     finally:
-        model.close()
+        opened.loaded.close()
 
 
 def measure_job(opened: Opened, job: Job, session: Session) -> str:

@@ -111,6 +111,10 @@ def report(found: Roofline) -> Iterator[Table | Text]:
         yield Text(
             "ceiling: the stated bandwidth over what that format reads, depth 0", style="dim"
         )
+        for source in dict.fromkeys(one.source for one in found.references):
+            line = text(source)
+            line.stylize("dim")
+            yield line
 
 
 def fit_lines(known: Fitted, advice: str) -> Iterator[str]:
@@ -120,7 +124,7 @@ def fit_lines(known: Fitted, advice: str) -> Iterator[str]:
         why = have if known.points else "no decode rate of this machine is stored"
         yield f"no prediction: {why}; {advice}"
         return
-    models = {point.shape for point in known.points}
+    models = {(point.shape, point.active_bytes) for point in known.points}
     constants = f"{_bandwidth(known.model.bandwidth)} and {known.model.kernel_s * 1e6:.3g} µs"
     yield (
         f"predicted, for this machine: bytes at {constants} per kernel, fitted to "

@@ -2,8 +2,8 @@
 
 At batch 1 a decoded token reads every active weight once and the keys and values of the whole
 context, and computes almost nothing with them. So the memory's bandwidth over those bytes is a
-ceiling that no kernel breaks; caches are far too small to change it. (Williams, Waterman and
-Patterson, "Roofline", 2009: the slanted part of the roof.)
+ceiling that no kernel breaks, for models that no cache holds. (Williams, Waterman and Patterson,
+"Roofline", 2009: the slanted part of the roof.)
 """
 
 from __future__ import annotations

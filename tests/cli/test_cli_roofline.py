@@ -131,6 +131,7 @@ def test_for_people_the_missing_prediction_comes_with_a_command(mlxbench: Invoke
     [
         (("--bandwidth", "0"), "'0' is no bandwidth"),
         (("--bandwidth", "-819e9"), "'-819e9' is no bandwidth"),
+        (("--bandwidth", "819"), "'819' is no bandwidth; give bytes per second (819e9, not 819)"),
         (("--bandwidth", "nan"), "'nan' is no bandwidth"),
         (("--bandwidth", "inf"), "'inf' is no bandwidth"),
         (("--bandwidth", "fast"), "'fast' is no bandwidth"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from mlxbench.measure import Job, Plan, Session, TrialEnded, memory
 from mlxbench.measure.residency import measure_resident, take_turns
 from mlxbench.records import Arm, Run
 from mlxbench.store import Store
-from tests.measure.comparing_sim import sim
+from tests.measure.comparing_sim import TASK, sim
 
 BIG = 1 << 20
 FIRST = sim(f"itl=0.010,memory={BIG}")
@@ -46,20 +47,20 @@ def test_each_is_measured_alone_and_then_together(store: Store) -> None:
     assert {run.status for run in (*alone, *together)} == {"done"}
 
 
-def test_together_no_model_goes_twice_before_the_other_has_gone(store: Store) -> None:
-    order: list[tuple[bool, str]] = []
+def test_together_each_trial_follows_one_of_another_model_and_tasks_do_not_mix(
+    store: Store,
+) -> None:
+    turns: list[tuple[str, str]] = []
 
     def follow(event: object) -> None:
-        if isinstance(event, TrialEnded):
-            order.append((bool(event.run.resident), event.run.run_id))
+        if isinstance(event, TrialEnded) and event.run.resident:
+            turns.append((event.run.test, event.run.arm.target.model))
 
-    found = measure_resident(jobs(FIRST, SECOND), Session(store, "", follow))
-    turns = [run_id for together, run_id in order if together]
-    rounds = [set(turns[k : k + 2]) for k in range(0, len(turns), 2)]
-    assert len(rounds) == 5  # a warm-up and four trials
-    assert all(one == set(found.together) for one in rounds)
-    after = {(a, b) for a, b in pairwise(turns)}
-    assert len(after) > 2  # neither is always behind the other
+    deeper = [replace(arm, task=replace(TASK, depth=64)) for arm in (FIRST, SECOND)]
+    measure_resident(jobs(FIRST, deeper[0], SECOND, deeper[1]), Session(store, "", follow))
+    tests = ["tg32"] * 10 + ["tg32 @ d64"] * 10  # a warm-up and four trials of each model
+    assert [test for test, _ in turns] == tests
+    assert all(model != next_model for (_, model), (_, next_model) in pairwise(turns))
 
 
 def test_what_does_not_fit_together_is_refused_though_each_fits_alone(
