@@ -15,6 +15,9 @@ two runs with different settings still share one accelerator. The file is open t
 in `HOLDER_VARIABLE`. A process that finds the lock taken may go on under it if the file, written by
 whoever holds the lock now, contains exactly that record. So `accelerator_lock` also nests. A
 parent that dies gives up the lock, and workers must end with it.
+
+**Awake.** A Mac that sleeps spoils what is measured, so whoever holds the lock runs `caffeinate`
+meanwhile. It ends with the lock, and with its holder (`-w`) however that dies.
 """
 
 from __future__ import annotations
@@ -22,9 +25,11 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mlxbench.errors import BusyError, MeasurementError
@@ -49,7 +54,7 @@ def accelerator_lock(path: Path = LOCK_PATH) -> Iterator[None]:
             _require_own_holder(_read_record(descriptor))
             yield
         else:
-            with _announced(descriptor, path):
+            with _announced(descriptor, path), _awake():
                 yield
     finally:
         os.close(descriptor)
@@ -107,6 +112,27 @@ def _announced(descriptor: int, path: Path) -> Iterator[None]:
         else:
             os.environ[HOLDER_VARIABLE] = outer
         os.ftruncate(descriptor, 0)
+
+
+@contextmanager
+def _awake() -> Iterator[None]:
+    """Keep a Mac from sleeping until the block ends; without the tool it sleeps when it likes."""
+    keeper = _caffeinate()
+    try:
+        yield
+    finally:
+        if keeper is not None:
+            keeper.kill()
+            keeper.wait()
+
+
+def _caffeinate() -> subprocess.Popen[bytes] | None:
+    if sys.platform == "darwin":
+        quiet = subprocess.DEVNULL
+        command = ["caffeinate", "-dims", "-w", str(os.getpid())]
+        with suppress(OSError):
+            return subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)
+    return None
 
 
 def _read_record(descriptor: int) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,11 +10,13 @@ from contextlib import contextmanager
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mlxbench.errors import EXIT_BUSY, BusyError, MeasurementError
 from mlxbench.lock import HOLDER_VARIABLE, LOCK_PATH, accelerator_lock
 
+SLEEP = shutil.which("sleep")
 PROCESSES = 4
 ROUNDS = 50
 
@@ -190,6 +193,56 @@ def test_what_cannot_be_a_lock_file_is_refused_in_one_line(path: Path) -> None:
         assert str(folder / bad) in str(refused.value)
         assert "\n" not in str(refused.value)
     assert (folder / "file").read_text() == (folder / "other").read_text() == "precious"
+
+
+@pytest.fixture
+def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is the whole PATH of what takes itself for a Mac."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    (tmp_path / "bin").mkdir()
+    return tmp_path / "bin"
+
+
+def caffeinate(folder: Path, script: str) -> None:
+    (folder / "caffeinate").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "caffeinate").chmod(0o755)
+
+
+def test_a_mac_is_kept_awake_as_long_as_the_lock_is_held(path: Path, mac: Path) -> None:
+    os.mkfifo(mac / "seen")
+    caffeinate(mac, f'echo "$$ $*" > {mac}/seen; exec {SLEEP} 600')
+    before = psutil.Process().children()
+    with pytest.raises(ZeroDivisionError), accelerator_lock(path):
+        (keeper,) = set(psutil.Process().children()) - set(before)
+        assert (mac / "seen").read_text() == f"{keeper.pid} -dims -w {os.getpid()}\n"
+        with accelerator_lock(path):  # one is enough
+            assert set(psutil.Process().children()) == {*before, keeper}
+        assert keeper.is_running()
+        _ = 1 / 0
+
+    assert not keeper.is_running()
+
+
+@pytest.mark.parametrize("mode", [None, 0o644, 0o755])
+def test_without_caffeinate_the_lock_is_held_all_the_same(
+    path: Path, mac: Path, mode: int | None
+) -> None:
+    if mode is not None:
+        caffeinate(mac, "exit 1")
+        (mac / "caffeinate").chmod(mode)
+    with accelerator_lock(path):
+        assert path.read_text() == os.environ[HOLDER_VARIABLE]
+
+
+def test_elsewhere_nothing_is_started(
+    path: Path, mac: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "linux")
+    caffeinate(mac, f"exec {SLEEP} 600")
+    children = psutil.Process().children()
+    with accelerator_lock(path):
+        assert psutil.Process().children() == children
 
 
 def test_no_variable_moves_the_lock() -> None:

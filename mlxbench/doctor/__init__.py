@@ -18,6 +18,7 @@ are named without their folders, and every text goes through `redact`.
 - `servers`: Ollama and what it holds
 - `conditions`: heat, power, sleep, load; `memory`: pressure, swap, the wired limit, what fits
 - `storage`: the result store and the checkpoints' disk; `model`: the one to be measured
+- `units`: sizes in words
 """
 
 from mlxbench.doctor.examining import examine

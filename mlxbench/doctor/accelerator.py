@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mlxbench.doctor.conditions import UNTOLD
 from mlxbench.doctor.finding import Finding
 from mlxbench.doctor.machine import Machine
+from mlxbench.doctor.units import in_gib
 from mlxbench.environment.gates import MAX_ACCELERATOR_UTILISATION
 from mlxbench.environment.gpu_users import GpuUser
 from mlxbench.errors import BusyError, MeasurementError
 from mlxbench.lock import accelerator_lock
 
-LEAST_SHARE = 0.01  # less is a clock in a menu bar
 NAMED = 4
-GIB = 1 << 30
+SCREEN = "WindowServer"
 
 
 def gpu_users(machine: Machine) -> Finding | None:
-    """How busy the GPU is and with whom; `None` where there is no GPU.
+    """How busy the GPU is, and who keeps it so; `None` where there is no GPU.
 
     A Mac's screen is drawn by the GPU too, so a little use is always there. On NVIDIA any other
     process that holds a context may begin to compute at any time.
@@ -28,14 +29,13 @@ def gpu_users(machine: Machine) -> Finding | None:
         return None
     if busy is None and users is None:
         return Finding("gpu-users", "unknown", UNTOLD)
-    shown = [user for user in users or () if user.share is None or user.share >= LEAST_SHARE]
-    named = ", ".join(map(_named, shown[:NAMED])) + (", …" if len(shown) > NAMED else "")
+    disturbing = [user for user in users or () if _disturbs(user)]
+    named = ", ".join(map(_named, disturbing[:NAMED])) + (", …" if len(disturbing) > NAMED else "")
     parts = [f"{busy:.0%} busy" if busy is not None else "", named]
     value = "; ".join(part for part in parts if part) or "idle"
-    disturbed = (busy or 0.0) > MAX_ACCELERATOR_UTILISATION or any(map(_disturbs, shown))
-    if not disturbed:
-        return Finding("gpu-users", "ok", value)
-    return Finding("gpu-users", "warning", value, "close them, or wait, and measure again")
+    if disturbing or (busy or 0.0) > MAX_ACCELERATOR_UTILISATION:
+        return Finding("gpu-users", "warning", value, _advice(disturbing))
+    return Finding("gpu-users", "ok", value)
 
 
 def _busy(machine: Machine) -> float | None:
@@ -51,8 +51,18 @@ def _disturbs(user: GpuUser) -> bool:
 def _named(user: GpuUser) -> str:
     if user.share is not None:
         return f"{user.name} {user.share:.0%}"
-    held = f" {user.memory_bytes / GIB:.1f} GiB" if user.memory_bytes is not None else ""
-    return f"{user.name}{held}"
+    return f"{user.name} {in_gib(user.memory_bytes)}" if user.memory_bytes else user.name
+
+
+def _advice(disturbing: Sequence[GpuUser]) -> str:
+    """Who draws the screen cannot be closed, only given less to draw."""
+    if not disturbing:
+        return "wait until it is idle, and measure again"
+    drawing = [user for user in disturbing if user.name == SCREEN]
+    if len(drawing) == len(disturbing):
+        return "close windows that move, or turn the screen off, and measure again"
+    screen = f" (for {SCREEN}: windows that move)" if drawing else ""
+    return f"close them{screen}, or wait, and measure again"
 
 
 def lock(path: Path) -> Finding:

@@ -27,7 +27,7 @@ def conditions(machine: Machine) -> Iterator[Finding]:
         yield _thermal(machine.environment, failed)
     if mac or power is not None:  # elsewhere, none is told where there is no battery
         shown = {"ac": "mains"}.get(power or "", power)
-        yield _gated("power", shown, failed.get("on-battery"))
+        yield gated("power", shown, failed.get("on-battery"))
     if mac:
         yield _low_power(machine.environment, failed)
         yield _sleep(machine.sleep_minutes)
@@ -37,7 +37,7 @@ def conditions(machine: Machine) -> Iterator[Finding]:
         yield from _stalls(machine.stalls)
 
 
-def _gated(topic: str, value: str | None, notice: Notice | None) -> Finding:
+def gated(topic: str, value: str | None, notice: Notice | None) -> Finding:
     """What a gate says of a topic: its warning, the value that passed, or nothing known."""
     if notice is not None:
         return Finding(topic, "warning", notice.message, notice.advice)
@@ -49,19 +49,19 @@ def _gated(topic: str, value: str | None, notice: Notice | None) -> Finding:
 def _thermal(environment: Environment, failed: Mapping[str, Notice]) -> Finding:
     level = environment.thermal_level
     shown = None if level is None else "no thermal pressure"
-    return _gated("thermal", shown, failed.get("thermal-pressure"))
+    return gated("thermal", shown, failed.get("thermal-pressure"))
 
 
 def _low_power(environment: Environment, failed: Mapping[str, Notice]) -> Finding:
     on = environment.low_power_mode
-    return _gated("low-power-mode", None if on is None else "off", failed.get("low-power-mode"))
+    return gated("low-power-mode", None if on is None else "off", failed.get("low-power-mode"))
 
 
 def _load(environment: Environment, failed: Mapping[str, Notice]) -> Finding:
     load, cores = environment.load_1m, environment.cpu_cores
     known = load is not None and cores
-    shown = f"{load:.1f} of {cores} cores busy in the last minute" if known else None
-    return _gated("load", shown, failed.get("busy-machine"))
+    shown = f"programs wanted {load:.1f} of {cores} cores in the last minute" if known else None
+    return gated("load", shown, failed.get("busy-machine"))
 
 
 def _sleep(minutes: int | None) -> Finding:
@@ -69,12 +69,8 @@ def _sleep(minutes: int | None) -> Finding:
         return Finding("sleep", "unknown", UNTOLD)
     if minutes == 0:
         return Finding("sleep", "ok", "does not sleep by itself")
-    return Finding(
-        "sleep",
-        "warning",
-        f"may sleep after {minutes} min without input, in the middle of a long measurement",
-        "start it with `caffeinate -dims mlxbench …`",
-    )
+    value = f"after {minutes} min without input; mlxbench keeps the Mac awake while it measures"
+    return Finding("sleep", "ok", value)
 
 
 def _governor(environment: Environment) -> Iterator[Finding]:

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mlxbench import roofline
-from mlxbench.doctor.conditions import UNTOLD
+from mlxbench.doctor.conditions import UNTOLD, gated
 from mlxbench.doctor.finding import Finding
 from mlxbench.doctor.machine import Machine
+from mlxbench.doctor.units import GIB, MIB, in_gib
 from mlxbench.environment import gates
 from mlxbench.environment.macos import WIRED_LIMIT
 from mlxbench.records import Options, Shape, Timed
 from mlxbench.registry import ModelSpec
 
-GIB, MIB = 1 << 30, 1 << 20
 LEAST_AVAILABLE = 0.25
 LARGEST_SWAP_BYTES = 1 * GIB
-# What a Mac itself needs when a raised limit lets the GPU wire down the rest.
-LEFT_FOR_THE_SYSTEM_BYTES = 8 * GIB
+# What a Mac itself needs when a raised limit lets the GPU wire down the rest: a quarter of a small
+# one, and no more than this of a large one.
+MOST_FOR_THE_SYSTEM_BYTES = 8 * GIB
+# By itself macOS lets the GPU wire down about two thirds of a small memory, three quarters of a
+# large one. A limit below this share of all memory was lowered.
+LOWERED = 0.6
 NAMED = 3
 
 
@@ -40,18 +44,15 @@ def needed_bytes(shape: Shape, weight_bytes: int, backend: str | None, width: in
 
 def _pressure(machine: Machine) -> Finding:
     failed = {notice.code: notice for notice in gates.check(machine.environment)}
-    if notice := failed.get("memory-pressure"):
-        return Finding("memory-pressure", "warning", notice.message, notice.advice)
-    if machine.environment.memory_pressure_level is None:
-        return Finding("memory-pressure", "unknown", UNTOLD)
-    return Finding("memory-pressure", "ok", "normal")
+    known = machine.environment.memory_pressure_level is not None
+    return gated("memory-pressure", "normal" if known else None, failed.get("memory-pressure"))
 
 
 def _available(machine: Machine) -> Finding:
     total, available = machine.environment.memory_bytes, machine.available_bytes
     if not total or available is None:
         return Finding("memory", "unknown", UNTOLD)
-    value = f"{_gib(available)} of {_gib(total)} available"
+    value = f"{in_gib(available)} of {in_gib(total)} available"
     if available >= LEAST_AVAILABLE * total:
         return Finding("memory", "ok", value)
     return Finding(
@@ -66,11 +67,11 @@ def _swap(used: int | None) -> Finding:
     if used is None:
         return Finding("swap", "unknown", UNTOLD)
     if used <= LARGEST_SWAP_BYTES:
-        return Finding("swap", "ok", f"{_gib(used)} in use" if used else "none in use")
+        return Finding("swap", "ok", f"{in_gib(used)} in use" if used else "none in use")
     return Finding(
         "swap",
         "warning",
-        f"{_gib(used)} in use: memory was short, and what lies there may be read back in a trial",
+        f"{in_gib(used)} in use: memory was short, and what lies there may be read back in a trial",
         "close programs that hold much memory, or restart the machine",
     )
 
@@ -80,19 +81,33 @@ def wired_limit(machine: Machine) -> Finding:
     usable, total = machine.usable_bytes, machine.environment.memory_bytes
     if usable is None:
         return Finding("wired-limit", "unknown", UNTOLD)
-    value = f"MLX may use {_gib(usable)}" + (f" of {_gib(total)}" if total else "")
+    value = f"MLX may use {in_gib(usable)}" + (f" of {in_gib(total)}" if total else "")
     limit = machine.environment.variables.get(WIRED_LIMIT)
     if limit is None:
         return Finding("wired-limit", "ok", f"{value} ({WIRED_LIMIT} is not set)")
     value += f" ({WIRED_LIMIT} was set to {limit})"
-    if total is None or int(limit) * MIB <= total - LEFT_FOR_THE_SYSTEM_BYTES:
-        return Finding("wired-limit", "ok", value)
-    return Finding(
-        "wired-limit",
-        "warning",
-        f"{value}, which leaves less than {_gib(LEFT_FOR_THE_SYSTEM_BYTES)} to the system",
-        f"lower it, or set it back: sudo sysctl {WIRED_LIMIT}=0",
-    )
+    back = f"set it back: sudo sysctl {WIRED_LIMIT}=0"
+    if total is not None and int(limit) * MIB > total - _for_the_system(total):
+        value += f", which leaves less than {in_gib(_for_the_system(total))} to the system"
+        return Finding("wired-limit", "warning", value, f"lower it, or {back}")
+    if total is not None and int(limit) * MIB < LOWERED * total:
+        value += ", less than macOS allows by itself"
+        return Finding("wired-limit", "warning", value, back)
+    return Finding("wired-limit", "ok", value)
+
+
+def _for_the_system(total: int) -> int:
+    return min(MOST_FOR_THE_SYSTEM_BYTES, total // 4)
+
+
+def raised_limit(machine: Machine, needed: int) -> str:
+    """The command after which `needed` bytes would fit; empty where no limit makes them fit."""
+    total = machine.environment.memory_bytes
+    if machine.environment.accelerator_backend != "metal" or total is None:
+        return ""
+    if needed > total - _for_the_system(total):
+        return ""
+    return f"sudo sysctl {WIRED_LIMIT}={-(-needed // MIB)}, until a restart"
 
 
 def models_that_fit(machine: Machine, models: Sequence[ModelSpec]) -> Finding:
@@ -106,29 +121,15 @@ def models_that_fit(machine: Machine, models: Sequence[ModelSpec]) -> Finding:
     if usable is None:
         return Finding("models", "unknown", UNTOLD)
     large = {name: need for name, need in needs.items() if not roofline.fits(need, usable)}
-    value = f"{len(needs) - len(large)} of {len(needs)} known models fit into {_gib(usable)}"
+    value = f"{len(needs) - len(large)} of {len(needs)} known models fit into {in_gib(usable)}"
     if not large:
         return Finding("models", "ok", value)
-    listed = [f"{name} ({_gib(need)})" for name, need in sorted(large.items(), key=_by_need)]
+    listed = [f"{name} ({in_gib(need)})" for name, need in sorted(large.items(), key=_by_need)]
     more = ", …" if len(listed) > NAMED else ""
     value += f"; too large: {', '.join(listed[:NAMED])}{more}"
-    return Finding("models", "ok", value, _raising(machine, min(large.values())))
+    raising = raised_limit(machine, min(large.values()))
+    return Finding("models", "ok", value, raising and f"the next would fit after: {raising}")
 
 
 def _by_need(item: tuple[str, int]) -> int:
     return item[1]
-
-
-def _raising(machine: Machine, needed: int) -> str:
-    """How the next larger model could be made to fit, where a Mac has the memory for it."""
-    total = machine.environment.memory_bytes
-    if machine.environment.accelerator_backend != "metal" or total is None:
-        return ""
-    if needed > total - LEFT_FOR_THE_SYSTEM_BYTES:
-        return ""
-    wanted = -(-needed // MIB)
-    return f"the next would fit after: sudo sysctl {WIRED_LIMIT}={wanted}, until a restart"
-
-
-def _gib(size: int) -> str:
-    return f"{size / GIB:.1f} GiB"

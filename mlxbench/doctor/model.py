@@ -11,15 +11,14 @@ from mlxbench.checkpoints import HubReference
 from mlxbench.checkpoints.hub_library import cache_folder, is_offline
 from mlxbench.doctor.finding import Finding
 from mlxbench.doctor.machine import Machine
-from mlxbench.doctor.memory import needed_bytes
-from mlxbench.doctor.storage import in_gb
+from mlxbench.doctor.memory import needed_bytes, raised_limit
+from mlxbench.doctor.units import in_gb, in_gib
 from mlxbench.environment.disk import free_bytes
 from mlxbench.errors import CheckpointError, InputError
 from mlxbench.records import Checkpoint, Shape
 from mlxbench.registry import ModelSpec
 from mlxbench.roofline import fits
 
-GIB = 1 << 30
 MADE_SCALE_BYTES = {"cpu": 4}  # of made-up weights: see `mlxbench.synthetic`
 UNKNOWN_SIZE = "its size is known once its files are here, or from a shape in a models file"
 
@@ -122,22 +121,19 @@ def _memory(name: str, known: _Known, machine: Machine) -> Finding:
         return Finding("model-memory", "unknown", UNKNOWN_SIZE)
     backend, usable = machine.environment.accelerator_backend, machine.usable_bytes
     need = needed_bytes(known.shape, known.weight_bytes, backend, known.width)
-    value = f"{name} needs about {need / GIB:.1f} GiB"
+    value = f"{name} needs about {in_gib(need)}"
     if usable is None:
         return Finding("model-memory", "unknown", f"{value}; this machine does not tell its own")
     if not fits(need, usable):
-        return Finding(
-            "model-memory",
-            "problem",
-            f"{value}, {usable / GIB:.1f} GiB are usable",
-            "choose a smaller model" + (", or see `models`" if backend == "metal" else ""),
-        )
+        raising = raised_limit(machine, need)
+        advice = "choose a smaller model" + (f", or raise the limit: {raising}" if raising else "")
+        return Finding("model-memory", "problem", f"{value}, {in_gib(usable)} are usable", advice)
     free = machine.available_bytes
     if backend == "metal" and free is not None and not fits(need, free):
         return Finding(
             "model-memory",
             "warning",
-            f"{value}, and only {free / GIB:.1f} GiB are free of other programs now",
+            f"{value}, and only {in_gib(free)} are free of other programs now",
             "close programs that hold much memory",
         )
-    return Finding("model-memory", "ok", f"{value} of {usable / GIB:.1f} GiB")
+    return Finding("model-memory", "ok", f"{value} of {in_gib(usable)}")

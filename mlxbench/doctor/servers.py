@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlxbench.doctor.finding import Finding
+from mlxbench.doctor.units import in_gib
 from mlxbench.engines.ollama.api import Api, Resident
 from mlxbench.errors import InputError
 from mlxbench.http_client import Client, Limits, ServerFault, clean, ollama_address
@@ -14,7 +15,6 @@ from mlxbench.http_client.address import Address
 QUICK = Limits(total_s=1.0, idle_s=0.8)
 NAMED = 4
 LONGEST_NAME = 80
-GIB = 1 << 30
 
 
 def ollama(url: str | None) -> Finding:
@@ -52,7 +52,7 @@ def residents(version: str, loaded: list[Resident]) -> Finding:
         return Finding("ollama", "ok", f"{running} and holds no model")
     by_size = sorted(loaded, key=lambda one: -one.size)
     names = [clean(one.name)[:LONGEST_NAME] for one in by_size]
-    named = [f"{name} ({one.size / GIB:.1f} GiB)" for name, one in zip(names, by_size, strict=True)]
+    named = [f"{name} ({in_gib(one.size)})" for name, one in zip(names, by_size, strict=True)]
     more = ", …" if len(named) > NAMED else ""
     return Finding(
         "ollama",

@@ -22,9 +22,10 @@ class VersionRange:
 
 # `oldest` as in pyproject.toml, `newest` as in constraints.txt.
 TESTED = {"mlx": VersionRange("0.32.2", "0.32.4"), "mlx-lm": VersionRange("0.32.2", "0.32.2")}
+_OWN = "`./scripts/mlxbench` makes its own environment, or in yours: `pip install"
 INSTALL = {
-    "darwin": "pip install --upgrade mlx mlx-lm",
-    "linux": 'pip install "mlxbench[cpu]" (or "mlxbench[cuda13]")',
+    "darwin": f"{_OWN} . -c constraints.txt`",
+    "linux": f"{_OWN} '.[cpu]' -c constraints.txt`",
 }
 
 
@@ -58,10 +59,10 @@ def version(package: str, installed: str | None, tested: VersionRange, system: s
     """Whether an installed version is known to work here."""
     install = INSTALL.get(system, INSTALL["linux"])
     if installed is None:
-        return Finding(package, "problem", "not installed", f"install it: {install}")
+        return Finding(package, "problem", "not installed", install)
     if numbers(installed) < numbers(tested.oldest):
         found = f"{installed}, older than {tested.oldest}, the oldest that works"
-        return Finding(package, "problem", found, f"update it: {install}")
+        return Finding(package, "problem", found, install)
     if numbers(installed)[:2] > numbers(tested.newest)[:2]:
         return Finding(
             package,
@@ -98,7 +99,7 @@ def backend(machine: Machine) -> Finding:
             "backend",
             "warning",
             f"cpu, although there is a GPU ({machine.gpu.nvidia[0]})",
-            'in a new environment, install MLX for CUDA: pip install "mlxbench[cuda13]"',
+            "start `MLXBENCH_BACKEND=cuda13 ./scripts/mlxbench`: it makes an environment with CUDA",
         )
     if machine.system == "darwin":
         return Finding(

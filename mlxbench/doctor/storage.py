@@ -1,7 +1,12 @@
-"""Where results and checkpoints go: can it be written, and is there room?"""
+"""Where results and checkpoints go: can it be written, and is there room?
+
+A store that is there is only looked at. To open it as a measurement does would upgrade an old one,
+and an older mlxbench could read it no more.
+"""
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +14,12 @@ from pathlib import Path
 from mlxbench.checkpoints.hub_library import cache_folder
 from mlxbench.doctor.conditions import UNTOLD
 from mlxbench.doctor.finding import Finding
+from mlxbench.doctor.units import GB, in_gb
 from mlxbench.environment.disk import free_bytes, nearest_existing
-from mlxbench.errors import MlxbenchError
-from mlxbench.store import Store
+from mlxbench.errors import InputError, MlxbenchError
+from mlxbench.records import SCHEMA_VERSION
+from mlxbench.store import Store, schema_version
 
-GB = 1_000_000_000
 LEAST_FOR_RESULTS_BYTES = GB // 10
 LEAST_FOR_CHECKPOINTS_BYTES = 20 * GB  # one 4-bit model of 30 B parameters
 
@@ -25,13 +31,13 @@ def storage(store: Path) -> Iterator[Finding]:
 
 
 def result_store(path: Path) -> Finding:
-    """Whether a result could be kept, proved by a durable write.
+    """Whether a result could be kept: by permission, and by a durable write beside the store.
 
-    A store that is there is opened as by any command. One that is not there yet is not made:
-    another is, in the nearest folder that exists, and taken away again.
+    Another store is made, in the folder or in the nearest one that exists, and taken away again.
     """
     try:
-        _prove(path)
+        version = _look(path)
+        _prove_folder(path)
     except MlxbenchError as error:
         return Finding("store", "problem", error.problem, error.advice)
     except OSError as error:
@@ -41,21 +47,41 @@ def result_store(path: Path) -> Finding:
             f"no result store can be made at {str(path)!r} ({error.strerror})",
             "name another file with --db, or another folder with MLXBENCH_HOME",
         )
-    return _room(free_bytes(path))
+    value = "can be written"
+    if version and version < SCHEMA_VERSION:
+        value += f"; version {version}: the next measurement upgrades it"
+    return _room(value, free_bytes(path))
 
 
-def _prove(path: Path) -> None:
-    if path.exists() or path.is_symlink():
-        Store.open(path).close()
-        return
-    with tempfile.TemporaryDirectory(prefix=".mlxbench-", dir=nearest_existing(path)) as folder:
-        Store.open(Path(folder) / path.name).close()
+def _look(path: Path) -> int | None:
+    """The version of a store that is there; raises for what is none, or may not be written."""
+    if not os.path.lexists(path):
+        return None
+    version = schema_version(path)
+    try:
+        os.close(os.open(path, os.O_WRONLY))
+    except OSError as error:
+        raise InputError(
+            f"result store {str(path)!r} may not be written ({error.strerror})",
+            "change its permissions, or name another file with --db",
+        ) from error
+    return version
 
 
-def _room(free: int | None) -> Finding:
+def _prove_folder(path: Path) -> None:
+    folder = nearest_existing(path.parent)
+    with tempfile.TemporaryDirectory(prefix=".mlxbench-", dir=folder) as made:
+        try:
+            Store.open(Path(made) / path.name).close()
+        except MlxbenchError as error:  # in the words of the store's own name
+            problem = error.problem.replace(made, str(path.parent))
+            raise type(error)(problem, error.advice) from error
+
+
+def _room(value: str, free: int | None) -> Finding:
     if free is None:
-        return Finding("store", "ok", "can be written")
-    value = f"can be written; {in_gb(free)} free"
+        return Finding("store", "ok", value)
+    value += f"; {in_gb(free)} free"
     if free >= LEAST_FOR_RESULTS_BYTES:
         return Finding("store", "ok", value)
     return Finding("store", "warning", value, "free some space before measuring for long")
@@ -74,8 +100,3 @@ def checkpoint_cache(free: int | None) -> Finding:
         f"only {value}",
         "free some space, or set HF_HOME to a folder on a larger disk",
     )
-
-
-def in_gb(size: int) -> str:
-    """Bytes as decimal GB, the unit of disks; MB where there is little."""
-    return f"{size / GB:.1f} GB" if size >= GB // 10 else f"{size / 1e6:.1f} MB"

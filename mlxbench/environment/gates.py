@@ -73,8 +73,8 @@ def _load(environment: Environment) -> Notice | None:
         return None
     return Notice(
         "busy-machine",
-        f"other work kept {load:.1f} of {cores} cores busy in the last minute",
-        "close it, or wait a minute if it was your own last run, and measure again",
+        f"programs wanted {load:.1f} cores in the last minute, and there are {cores}",
+        "close them, or wait a minute if it was your own last run, and measure again",
     )
 
 

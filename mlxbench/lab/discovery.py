@@ -71,12 +71,17 @@ def pick(found: Mapping[str, Found], names: tuple[str, ...]) -> list[Found]:
     return [found[name] for name in names or found]
 
 
+def places(folder: Path) -> list[Path]:
+    """The folders of experiments in `folder`."""
+    return sorted(path.parent for path in folder.glob(f"*/{EXPERIMENT_FILE}"))
+
+
 def _scan(folder: Path) -> dict[str, Found]:
-    places = sorted(path.parent for path in folder.glob(f"*/{EXPERIMENT_FILE}"))
-    return {place.name: _load(place) for place in places}
+    return {place.name: load(place) for place in places(folder)}
 
 
-def _load(folder: Path) -> Found:
+def load(folder: Path) -> Found:
+    """The experiment of one folder. Raises InputError."""
     experiment = _imported(folder)
     if experiment.name != folder.name:
         raise InputError(

@@ -11,7 +11,7 @@ costs). Its owner attaches the file to a report.
   `collectors`: the checks of one topic each, as functions of what they judge
 - `ratios`: do two rates agree?
 - `bench`, `models`, `steps`: the checks in order, with the models and folders that they need
-- `running`: one step after the other; one that raises is a failed check
+- `running`: one step after the other; one that raises anything is a failed check
 - `private`: foreign text without names; `files`: the file, written and read
 
 A check has three answers. **True** and **False** are about what must hold. **None** is for what

@@ -15,10 +15,10 @@ from pathlib import Path
 from mlxbench import paths, registry
 from mlxbench.environment.memory import usable_memory_bytes
 from mlxbench.lab.backends import Backend
-from mlxbench.lab.bandwidth import Bandwidth
 from mlxbench.lab.device_checks import two_backends
 from mlxbench.records import Environment, Shape
 from mlxbench.selftest import clock
+from mlxbench.selftest.costs import Ceiling
 from mlxbench.selftest.scale import Scale
 
 FOLDER = "self-test"
@@ -26,7 +26,7 @@ FOLDER = "self-test"
 
 @dataclass(slots=True)
 class Bench:
-    """What the steps share; `bandwidth` is known once it was measured."""
+    """What the steps share; `ceiling` is known once the bandwidth was measured."""
 
     scale: Scale
     environment: Environment
@@ -34,7 +34,7 @@ class Bench:
     begin: clock.Moment
     shapes: Mapping[str, Shape]
     usable_bytes: int | None
-    bandwidth: Bandwidth | None = None
+    ceiling: Ceiling | None = None
     _runners: tuple[Backend | None, Backend | str] | None = field(default=None, repr=False)
 
     @property

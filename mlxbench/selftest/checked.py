@@ -12,7 +12,7 @@ from mlxbench.records import Environment
 #   1  2026-11: first
 FORMAT = 1
 
-Status = Literal["running", "done", "interrupted"]
+Status = Literal["running", "done", "interrupted", "failed"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,14 +98,14 @@ def gpu_users(found: GpuUse, system: str, which: Which = shutil.which) -> Checke
 
 
 def sleep_setting(minutes: int | None) -> Checked:
-    """After how many idle minutes a Mac sleeps, which would break off a long measurement."""
+    """After how many idle minutes a Mac sleeps: never, while the lock's holder forbids it."""
     return Checked(
         TOPIC,
         "sleeps after",
         minutes is not None,
         "unknown" if minutes is None else f"{minutes} min" if minutes else "never",
         "known",
-        "as `doctor` tells, from pmset",
+        "from pmset, which should say never while mlxbench measures and keeps the Mac awake",
     )
 
 

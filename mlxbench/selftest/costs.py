@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from mlxbench.lab.bandwidth import Bandwidth
 from mlxbench.report.format import milliseconds
@@ -11,6 +12,18 @@ from mlxbench.selftest.checked import Checked
 TOPIC = "costs"
 MOST_OF_STATED = 1.1
 LEAST_OF_STATED = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """The most that the memory may give, measured or stated; `judged` if that is sure enough.
+
+    Noise makes a measured bandwidth too low, and a cache makes it any: rates above it prove nothing
+    where the bandwidth itself had no verdict.
+    """
+
+    bytes_per_s: float
+    judged: bool
 
 
 def bandwidth(found: Bandwidth, stated: float | None) -> Checked:

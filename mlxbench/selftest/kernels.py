@@ -23,9 +23,9 @@ SHOWN = 3
 DECODE_TYPE = "bfloat16"
 
 
-def topic(found: Found) -> str:
+def topic(name: str) -> str:
     """What a kernel's checks are called."""
-    return f"kernel {found.experiment.name}"
+    return f"kernel {name}"
 
 
 def check_kernel(
@@ -44,7 +44,7 @@ def check_kernel(
         yield compared(found, kinds[0], kinds[1], judged)
     elif backend.name == backends.MSL_CPU and found.experiment.kernels:
         yield Checked(
-            topic(found),
+            topic(found.experiment.name),
             "two backends",
             None,
             "one only",
@@ -61,7 +61,7 @@ def verdict(found: Found, backend: Backend, checks: Sequence[Check]) -> Checked:
     worst = f", errors up to {max(shares):.0%} of their limits" if shares else ""
     plain = "" if found.experiment.kernels else "plain MLX on this device, "
     return Checked(
-        topic(found),
+        topic(found.experiment.name),
         f"check on {backend.name}" if found.experiment.kernels else "check",
         bool(checks) and not bad,
         f"{len(checks) - len(bad)} of {len(checks)} passed{worst}",
@@ -78,7 +78,7 @@ def compared(found: Found, one: Backend, other: Backend, judged: Iterable[Judged
     errors = [each.max_error for each in all_judged if each.max_error is not None]
     largest = max(errors, default=0.0)
     return Checked(
-        topic(found),
+        topic(found.experiment.name),
         "two backends",
         bool(all_judged) and not bad,
         f"{len(all_judged) - len(bad)} of {len(all_judged)} agree, up to {largest:.2g} apart",
@@ -91,7 +91,9 @@ def compared(found: Found, one: Backend, other: Backend, judged: Iterable[Judged
 
 def missing_runner(found: Found, reason: str) -> Checked:
     """The CPU runner cannot be had here: no comparison, and why."""
-    return Checked(topic(found), "check on msl-cpu", None, "not here", "", foreign(reason))
+    return Checked(
+        topic(found.experiment.name), "check on msl-cpu", None, "not here", "", foreign(reason)
+    )
 
 
 def _first(findings: Sequence[str]) -> str:

@@ -8,13 +8,13 @@ beforehand. Whether the numbers are right in the last bit is not asked here.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from mlxbench.engines.mlx import MlxLoaded
 from mlxbench.errors import MlxbenchError
-from mlxbench.lab import trying
+from mlxbench.lab import discovery, trying
 from mlxbench.lab.backends import Backend
 from mlxbench.lab.device_checks import decoding
-from mlxbench.lab.discovery import Found
 from mlxbench.lab.swapping import Swap
 from mlxbench.records import (
     BAN,
@@ -178,13 +178,12 @@ def obeyed(free: Counts, banned: Counts) -> Checked:
     )
 
 
-def swapped(loaded: MlxLoaded, found: Found, backend: Backend) -> Checked:
+def swapped(loaded: MlxLoaded, place: Path, backend: Backend) -> Checked:
     """One experiment in the model: called in every layer for each token, and how tokens agree."""
-    name = found.experiment.name
+    name = place.name
     try:
-        tried = trying.try_out(
-            loaded.model, decoding.prompt(8), [Swap(found, backend)], SWAPPED_TOKENS
-        )
+        swap = Swap(discovery.load(place), backend)
+        tried = trying.try_out(loaded.model, decoding.prompt(8), [swap], SWAPPED_TOKENS)
     except MlxbenchError as error:
         return Checked(
             TOPIC, f"{name} in a model", False, "refused", "it runs", foreign(str(error))

@@ -7,15 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from mlxbench import environment, roofline
 from mlxbench.environment import macos
 from mlxbench.environment.gpu_users import collect_gpu_use
-from mlxbench.lab import bandwidth
+from mlxbench.lab import bandwidth, discovery
 from mlxbench.lab.device_checks import asynchrony, two_backends
 from mlxbench.lab.device_checks import costs as cost_facts
 from mlxbench.lab.device_checks import ties as tie_facts
-from mlxbench.lab.discovery import Found, discover
 from mlxbench.selftest import clock, collectors, costs, kernels, models, ties, traps
 from mlxbench.selftest.bench import Bench
 from mlxbench.selftest.checked import Checked
@@ -47,8 +47,8 @@ def planned(shared: Bench) -> list[Planned]:
         Planned("the engine's parts", partial(models.parts_of_the_engine, recipe=tiny)),
         Planned("processes and the store", partial(models.around_the_engine, recipe=tiny)),
         *(
-            Planned(kernels.topic(found), partial(_kernel, found=found))
-            for found in discover().values()
+            Planned(kernels.topic(place.name), partial(_kernel, place=place))
+            for place in discovery.places(discovery.builtin_folder())
         ),
         Planned("ties", _ties),
         Planned(
@@ -68,8 +68,11 @@ def _costs(shared: Bench) -> Iterator[Checked]:
     values = None
     if shared.usable_bytes is not None and not shared.on_cpu:
         values = min(bandwidth.GPU_VALUES, shared.usable_bytes // (MEMORY_SHARE * VALUE_BYTES))
-    shared.bandwidth = bandwidth.measure(values)
-    yield costs.bandwidth(shared.bandwidth, roofline.bandwidth_of(shared.environment))
+    measured = bandwidth.measure(values)
+    stated = roofline.bandwidth_of(shared.environment)
+    judged = costs.bandwidth(measured, stated)
+    yield judged
+    shared.ceiling = costs.Ceiling(max(measured.high, stated or 0.0), judged.passed is not None)
     launch = cost_facts.launch(LAUNCH_REPEATS * shared.scale.repeats)
     yield costs.launch(launch.median_s, launch.seconds)
     yield costs.round_trip(cost_facts.round_trip())
@@ -86,7 +89,9 @@ def _collectors(shared: Bench) -> Iterator[Checked]:
     yield from collectors.conditions(now)
 
 
-def _kernel(shared: Bench, found: Found) -> Iterator[Checked]:
+def _kernel(shared: Bench, place: Path) -> Iterator[Checked]:
+    """Loaded only here: a folder that does not load is one failed step."""
+    found = discovery.load(place)
     device, runner = shared.runners()
     if not found.experiment.kernels:
         yield from kernels.check_kernel(found, device or two_backends.PLAIN, None, shared.scale)

@@ -21,11 +21,11 @@ from typing import Self
 from mlxbench.errors import InputError, StoreError
 from mlxbench.records import Comparison, Notice, Run, RunStatus, TrialRecord
 from mlxbench.store import comparisons, rows
-from mlxbench.store.connecting import connect, transaction
+from mlxbench.store.connecting import connect, schema_version, transaction
 from mlxbench.store.faults import decoding, explained
 from mlxbench.store.rows import TrialFacts
 
-__all__ = ["Store", "TrialFacts", "new_run_id"]
+__all__ = ["Store", "TrialFacts", "new_run_id", "schema_version"]
 
 _CANDIDATES_SHOWN = 4
 

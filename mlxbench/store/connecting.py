@@ -21,7 +21,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from mlxbench.errors import InputError
@@ -56,6 +56,19 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
             _set_up(connection, path, create=create)
             on_failure.pop_all()
     return connection
+
+
+def schema_version(path: Path) -> int:
+    """The version of the store at `path`, 0 for an empty file; nothing is written or locked.
+
+    SQLite is told that the file is immutable, or it would leave a log and an index beside it. So a
+    log is not read: right after an upgrade by a process that still runs, the older version is seen.
+    """
+    _prepare_file(path, create=False)
+    with explained(path, opening=True):
+        uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            return file_version(connection, path)
 
 
 def _set_up(connection: sqlite3.Connection, path: Path, *, create: bool) -> None:
@@ -100,7 +113,7 @@ def _prepare_file(path: Path, *, create: bool) -> None:
         if create:
             _make_private_folders(path.parent)
             _make_private_file(path)
-        elif not path.exists():
+        elif not os.path.lexists(path):
             raise InputError(
                 f"no result store at {str(path)!r}",
                 "measure something first, such as `mlxbench decode --model tiny-moe`",

@@ -12,7 +12,10 @@ from typing import Any
 
 import pytest
 
+from mlxbench import registry
 from mlxbench.lock import HOLDER_VARIABLE
+from mlxbench.selftest.scale import FULL, recipes
+from mlxbench.synthetic import size_bytes
 from tests.cli.invoke import COMMAND, Outcome, environment
 from tests.ollama_double import ModelCard, OllamaDouble
 from tests.ollama_double.client import post
@@ -180,6 +183,18 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert outcome.err.startswith("error: ")
     assert outcome.err.count("\n") == 1
     assert expected in outcome.err
+
+
+def test_help_and_page_say_how_much_of_the_disk_a_self_test_takes(mlxbench: Invoke) -> None:
+    specs = registry.load(registry.builtin_file())
+    shapes = {name: spec.shape for name, spec in specs.items() if spec.shape is not None}
+    page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text()
+    shown = " ".join(mlxbench("doctor", "--help").out.split())
+    for on_cpu in (False, True):
+        made = recipes(shapes, FULL, on_cpu, 1 << 40)
+        most = f"{max(map(size_bytes, made)) / 1e9:.1f} GB"
+        assert most in shown
+        assert most in page
 
 
 def test_help_needs_no_heavy_library(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_whoever_keeps_the_gpu_of_a_mac_busy_is_named_with_its_share() -> None:
     assert gpu_users(RECORDED_MAC) == Finding(
         "gpu-users",
         "warning",
-        "27% busy; ollama_llama_ser 86%, WindowServer 2%",
+        "27% busy; ollama_llama_ser 86%",
         "close them, or wait, and measure again",
     )
 
@@ -39,9 +39,33 @@ def test_whoever_keeps_the_gpu_of_a_mac_busy_is_named_with_its_share() -> None:
 def test_drawing_the_screen_is_no_matter() -> None:
     drawing = GpuUse(users=(GpuUser("WindowServer", 0.03), GpuUser("clock", 0.001)))
 
-    assert gpu_users(replace(IDLE_MAC, gpu=drawing)) == Finding(
-        "gpu-users", "ok", "2% busy; WindowServer 3%"
-    )
+    assert gpu_users(replace(IDLE_MAC, gpu=drawing)) == Finding("gpu-users", "ok", "2% busy")
+
+
+@pytest.mark.parametrize(
+    ("shares", "value", "advice"),
+    [
+        ({"WindowServer": 0.3, "clock": 0.1}, "WindowServer 30%", "close windows that move, or"),
+        (
+            {"ollama": 0.5, "WindowServer": 0.3},
+            "ollama 50%, WindowServer 30%",
+            "close them (for WindowServer: windows that move), or wait",
+        ),
+        ({"a": 0.09, "b": 0.08}, "", "wait until it is idle"),
+    ],
+)
+def test_only_whom_one_can_close_is_to_be_closed(
+    shares: dict[str, float], value: str, advice: str
+) -> None:
+    busy = replace(IDLE_MAC.environment, accelerator_utilisation=0.5)
+    users = tuple(GpuUser(name, share) for name, share in shares.items())
+    found = gpu_users(replace(IDLE_MAC, environment=busy, gpu=GpuUse(users=users)))
+
+    assert found is not None
+    assert found.status == "warning"
+    assert found.value == "50% busy" + f"; {value}" * bool(value)
+    assert found.advice.startswith(advice)
+    assert found.advice.endswith(", and measure again")
 
 
 def test_a_busy_mac_that_names_nobody_is_still_warned_of() -> None:
@@ -50,6 +74,7 @@ def test_a_busy_mac_that_names_nobody_is_still_warned_of() -> None:
 
     assert found is not None
     assert (found.status, found.value) == ("warning", "50% busy")
+    assert found.advice == "wait until it is idle, and measure again"
 
 
 def test_a_mac_that_tells_nothing_of_its_gpu_is_unknown() -> None:
@@ -65,7 +90,7 @@ def test_processes_on_an_nvidia_gpu_are_named_with_their_memory() -> None:
 
     assert found is not None
     assert found.status == "warning"
-    assert found.value == "37% busy; ollama 19.1 GiB, python3 1.0 GiB, a, b.exe"
+    assert found.value == "37% busy; ollama 19.07 GiB, python3 1.00 GiB, a, b.exe"
 
 
 def test_an_idle_nvidia_gpu_is_fine() -> None:

@@ -35,7 +35,7 @@ def test_pressure_swap_and_full_memory_are_warnings_with_advice() -> None:
     for topic in ("memory-pressure", "memory", "swap"):
         assert found[topic].status == "warning", found[topic]
         assert found[topic].advice
-    assert found["memory"].value == "only 100.0 GiB of 512.0 GiB available"
+    assert found["memory"].value == "only 100.00 GiB of 512.00 GiB available"
 
 
 def test_linux_has_no_pressure_level_and_no_wired_limit() -> None:
@@ -58,6 +58,25 @@ def test_a_wired_limit_that_starves_the_system_is_warned_of() -> None:
     assert starving.advice.endswith(f"sudo sysctl {WIRED_LIMIT}=0")
 
 
+@pytest.mark.parametrize(
+    ("total_gib", "limit_gib", "status"),
+    [
+        (8, 5.9, "ok"),  # a quarter of a small memory is enough for the system
+        (8, 6.1, "warning"),
+        (64, 55.9, "ok"),
+        (64, 56.1, "warning"),
+        (64, 42, "ok"),  # about what macOS allows by itself
+        (64, 32, "warning"),
+    ],
+)
+def test_a_limit_may_be_too_high_and_too_low(total_gib: int, limit_gib: float, status: str) -> None:
+    found = wired_limit(mac(total_gib, limit_gib, **{WIRED_LIMIT: f"{limit_gib * 1024:.0f}"}))
+
+    assert found.status == status
+    assert bool(found.advice) == (status == "warning")
+    assert ("by itself" in found.value) == (limit_gib == 32)
+
+
 def test_every_known_model_fits_into_the_largest_mac() -> None:
     found = models_that_fit(IDLE_MAC, MODELS)
 
@@ -71,7 +90,7 @@ def test_models_that_do_not_fit_are_named_with_what_they_need() -> None:
 
     found = models_that_fit(mac(128, 96), MODELS)
 
-    assert f"{LARGEST.name} ({need / GIB:.1f} GiB)" in found.value
+    assert f"{LARGEST.name} ({need / GIB:.2f} GiB)" in found.value
     assert found.advice == ""  # more than the machine has
 
 

@@ -68,7 +68,28 @@ def test_a_model_too_large_is_a_problem_with_both_figures() -> None:
 
     assert memory.status == "problem"
     assert LARGE in memory.value
-    assert "96.0 GiB are usable" in memory.value
+    assert "96.00 GiB are usable" in memory.value
+
+
+def test_a_model_that_a_raised_limit_would_let_in_is_told_the_limit_for_itself() -> None:
+    """Not the one for the next larger model of the registry, which is another."""
+    small = replace(IDLE_MAC.environment, memory_bytes=32 * GIB)
+    machine = replace(IDLE_MAC, environment=small, usable_bytes=10 * GIB)
+
+    memory = found("qwen3-32b", machine)["model-memory"]
+
+    before, _, limit = memory.advice.rpartition("=")
+    assert before.startswith("choose a smaller model, or raise the limit: sudo sysctl ")
+    raised = replace(machine, usable_bytes=int(limit.partition(",")[0]) << 20)
+    assert found("qwen3-32b", raised)["model-memory"].status != "problem"
+
+
+def test_a_model_larger_than_the_machine_is_told_of_no_limit() -> None:
+    small = replace(IDLE_MAC.environment, memory_bytes=96 * GIB)
+
+    memory = found(LARGE, replace(IDLE_MAC, environment=small, usable_bytes=72 * GIB))
+
+    assert memory["model-memory"].advice == "choose a smaller model"
 
 
 def test_a_model_that_fits_only_without_other_programs_is_a_warning_on_metal() -> None:
@@ -77,7 +98,7 @@ def test_a_model_that_fits_only_without_other_programs_is_a_warning_on_metal() -
     memory = found(LARGE, crowded)["model-memory"]
 
     assert memory.status == "warning"
-    assert "only 20.0 GiB" in memory.value
+    assert "only 20.00 GiB" in memory.value
     assert found(LARGE)["model-memory"].status == "ok"
 
 

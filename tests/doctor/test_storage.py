@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -7,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from mlxbench.doctor.finding import Finding
-from mlxbench.doctor.storage import checkpoint_cache, in_gb, result_store
+from mlxbench.doctor.storage import checkpoint_cache, result_store
+from mlxbench.doctor.units import in_gb
 from mlxbench.store import Store
 from tests.store.store_samples import a_run
 from tests.store.test_durability import file_size_limit
 from tests.store.test_unusable_paths import unprivileged
 
 GB = 1_000_000_000
+DATA = Path(__file__).parents[1] / "data"
 
 
 def problem(path: Path) -> Finding:
@@ -42,6 +45,38 @@ def test_a_store_that_is_there_keeps_what_it_holds(tmp_path: Path) -> None:
         assert [run.run_id for run in store.runs()] == [a_run().run_id]
 
 
+def test_an_old_store_is_told_and_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "results.sqlite"
+    shutil.copy(DATA / "store_v1.sqlite", path)
+
+    found = result_store(path)
+
+    assert found.status == "ok"
+    assert found.value.startswith("can be written; version 1: the next measurement upgrades it; ")
+    assert path.read_bytes() == (DATA / "store_v1.sqlite").read_bytes()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_store_that_is_being_written_is_looked_at_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "results.sqlite"
+    with Store.open(path) as store:
+        store.add_run(a_run())
+        before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+
+        assert result_store(path).status == "ok"
+
+        assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+        store.finish_run(a_run().run_id, "done", ())
+
+
+def test_a_store_that_may_not_be_written_is_a_problem() -> None:
+    with unprivileged() as folder:
+        path = folder / "r.sqlite"
+        Store.open(path).close()
+        path.chmod(0o400)
+        assert "may not be written" in problem(path).value
+
+
 def test_places_where_no_store_can_be_are_problems(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no database")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
@@ -68,7 +103,7 @@ def test_a_disk_that_takes_nothing_more_is_a_problem(tmp_path: Path, there: bool
     if there:
         Store.open(path).close()
     with file_size_limit(512):
-        problem(path)
+        assert str(path) in problem(path).value
     assert there or list(tmp_path.iterdir()) == []
 
 

@@ -43,7 +43,7 @@ def test_what_is_unknown_does_not_fail() -> None:
         (
             Environment(accelerator_backend="cpu", load_1m=1.1, cpu_cores=2),
             "busy-machine",
-            "1.1 of 2",
+            "wanted 1.1 cores in the last minute, and there are 2",
         ),
         (Environment(accelerator_utilisation=0.11), "busy-accelerator", "11%"),
     ],

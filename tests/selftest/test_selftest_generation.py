@@ -17,6 +17,7 @@ from mlxbench.lab.device_checks.decoding import Dispatches, Forwards, Loop, Pace
 from mlxbench.records import Shape
 from mlxbench.selftest import generation
 from mlxbench.selftest.checked import Checked
+from mlxbench.selftest.costs import Ceiling
 from tests.selftest.samples import answers, only
 
 # Wide and shallow, so that a step is the device's and not Python's.
@@ -37,7 +38,8 @@ def by(subject: Subject, run: Loop) -> Subject:
 
 
 def stamped(subject: Subject) -> dict[str, bool | None]:
-    return answers(generation.stamps("a", decoding.generate(subject, PROMPT, TOKENS)))
+    replies = [decoding.generate(subject, PROMPT, TOKENS) for _ in range(3)]
+    return answers(generation.stamps("a", replies))
 
 
 def alone(subject: Subject) -> Checked:
@@ -82,22 +84,29 @@ def test_a_loop_that_stamps_when_it_dispatches_is_found_out(subject: Subject) ->
     assert stamped(by(subject, trapped.ahead))["clock not ahead"] is False
 
 
+@pytest.mark.parametrize(("late", "passed"), [(0, True), (1, True), (2, False), (3, False)])
+def test_one_disturbed_reply_of_three_does_not_fail_the_clock(late: int, passed: bool) -> None:
+    steady = loop.Result((0.1, 0.2, 0.3), 0.05, 0.301, [], True)
+    replies = [replace(steady, duration_s=0.4)] * late + [steady] * (3 - late)
+    assert generation.behind("a", replies).passed is passed
+
+
 def test_stamps_that_fall_or_stand_still_fail(subject: Subject) -> None:
     good = decoding.generate(subject, PROMPT, TOKENS)
     for stamps in ((0.3, 0.2, 0.4), (0.2, 0.2, 0.4)):
         bad = replace(good, stamps=stamps, prefill_kv_s=0.1, duration_s=0.4)
-        assert only(generation.stamps("a", bad), "stamps rise").passed is False
+        assert only(generation.stamps("a", [good, bad]), "stamps rise").passed is False
 
 
 def test_a_first_stamp_before_the_prompts_end_fails(subject: Subject) -> None:
     good = decoding.generate(subject, PROMPT, TOKENS)
     early = replace(good, prefill_kv_s=good.stamps[0] + 0.001)
-    assert only(generation.stamps("a", early), "stamps rise").passed is False
+    assert only(generation.stamps("a", [good, early]), "stamps rise").passed is False
 
 
 def test_logits_that_are_no_numbers_fail(subject: Subject) -> None:
     broken = replace(decoding.generate(subject, PROMPT, TOKENS), finite=False)
-    assert only(generation.stamps("a", broken), "finite logits").passed is False
+    assert only(generation.stamps("a", [broken]), "finite logits").passed is False
 
 
 def test_the_engine_stamps_the_first_token_alone(subject: Subject) -> None:
@@ -134,8 +143,16 @@ def test_what_python_takes_is_told_and_small_beside_a_wide_step(subject: Subject
 
 
 def test_no_rate_is_above_the_ceiling() -> None:
-    assert generation.below_ceiling("a", 9.0, 1e9, 10**8).passed is True
-    assert generation.below_ceiling("a", 20.0, 1e9, 10**8).passed is False
+    sure = Ceiling(1e9, True)
+    assert generation.below_ceiling("a", 9.0, sure, 10**8).passed is True
+    assert generation.below_ceiling("a", 20.0, sure, 10**8).passed is False
+
+
+def test_where_the_bandwidth_had_no_verdict_a_rate_has_none() -> None:
+    found = generation.below_ceiling("a", 20.0, Ceiling(1e9, False), 10**8)
+    assert found.passed is None
+    assert "not sure enough" in found.sentence
+    assert "not sure" not in generation.below_ceiling("a", 9.0, Ceiling(1e9, True), 1).sentence
 
 
 SUBJECT = Subject(None, None)  # of rounds whose figures are known

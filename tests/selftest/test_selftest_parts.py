@@ -84,6 +84,14 @@ def test_elsewhere_nothing_is_wired() -> None:
 
 
 def test_asking_for_the_wired_limit_changes_nothing() -> None:
+    limits = [96 * GIB]
+
+    def set_limit(size: int) -> int:
+        limits.append(size)
+        return limits[-2]
+
+    assert costs.wired_limit_bytes(set_limit) == 96 * GIB
+    assert limits[-1] == 96 * GIB
     assert costs.wired_limit_bytes() == costs.wired_limit_bytes()
 
 

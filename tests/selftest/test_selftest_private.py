@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import platform
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from mlxbench.selftest.private import MOST_CHARACTERS, foreign
 def somebodys_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", "/Users/jane.roe")
     monkeypatch.setenv("MLXBENCH_HOME", "/Volumes/Jane Roe's Disk/bench")
+    monkeypatch.setenv("HF_HUB_CACHE", "/models/Jane Roe")
+    monkeypatch.setattr(sys, "prefix", "/venvs/of Jane")
     monkeypatch.setenv("HF_TOKEN", "token-canary")
     monkeypatch.setattr(platform, "node", lambda: "Janes-Studio.local")
     monkeypatch.setattr(getpass, "getuser", lambda: "jane.roe")
@@ -31,6 +34,28 @@ def somebodys_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("host Janes-Studio.local and JANES-STUDIO", "host *** and ***"),
         ("user jane.roe", "user ***"),
         ("hf_abcDEF123 and token-canary", "*** and ***"),
+        ("dlopen(/Volumes/Jane's SSD/venv/lib/a.so, 6): no", "dlopen(…/a.so, 6): no"),
+        ("dlopen(/Volumes/Jane's SSD/venv/lib/…", "dlopen(…/…"),
+        ("tried: '/Volumes/Jane's SSD/a.so' (no), '/Volumes/Jane's SSD/b.so'", "tried: '…/b.so'"),
+        ("cannot read file:///Volumes/Secret/x.json", "cannot read file:…/x.json"),
+        ("cannot read file:///opt/secret/x.json", "cannot read file:…/x.json"),
+        ("cannot read host:/Volumes/Secret/x", "cannot read host:…/x"),
+        ("cannot read //Volumes/Secret/x: no", "cannot read …/x: no"),
+        ("cannot open /Volumes/Secret", "cannot open …/"),
+        ("cannot open '/Volumes/Jane's SSD': no", "cannot open '…/': no"),
+        ("cannot open /Users/jane.roe", "cannot open …"),
+        ("cannot open /Users/jane: no", "cannot open …/: no"),
+        ("cannot open /home/jane/x", "cannot open …/x"),
+        ("cannot open /System/Volumes/Data/Users/jane", "cannot open …/"),
+        ("clang -I/Users/jane/include -L/Volumes/Secret/lib", "clang -I…/lib"),
+        ("clang -O2 -I/opt/secret/include", "clang -O2 -I…/include"),
+        ("PATH=/bin:/opt/secret/bin: no", "PATH=…/bin: no"),
+        ("cannot open /Volumes/Secret' Disk/x", "cannot open …/x"),
+        ("https://example.org/home/jane: 404", "https://example.org…/: 404"),
+        ("https://example.org/api: 404", "https://example.org/api: 404"),
+        ("no /models/Jane Roe's there", "no …'s there"),
+        ("no /models/Jane Roe", "no …"),
+        ("in /venvs/of Jane/lib/python3/a.py", "in …/a.py"),
         ("ratio 3/4 of N/M tokens, 1/2", "ratio 3/4 of N/M tokens, 1/2"),
         ("two\nlines\tof it", "two lines of it"),
     ],

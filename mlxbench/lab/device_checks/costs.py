@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -67,8 +68,8 @@ def held_bytes() -> int:
     return mx.get_active_memory()
 
 
-def wired_limit_bytes() -> int:
+def wired_limit_bytes(set_limit: Callable[[int], int] = mx.set_wired_limit) -> int:
     """How much MLX may wire down now. The only way to ask is to set another limit for a moment."""
-    before = int(mx.set_wired_limit(0))
-    mx.set_wired_limit(before)
+    before = set_limit(0)
+    set_limit(before)
     return before
