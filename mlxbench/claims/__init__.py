@@ -43,6 +43,7 @@ from mlxbench.claims.claim import (
     Speed,
     Subject,
     Swaps,
+    Variants,
 )
 from mlxbench.errors import InputError
 
@@ -84,5 +85,6 @@ __all__ = [
     "Speed",
     "Subject",
     "Swaps",
+    "Variants",
     "pick",
 ]

@@ -25,6 +25,7 @@ PART = "models"
 PREDICTED = ""  # the key of the predicted model among the setup's
 EFFECT = "by what factor the prediction is off"
 FEWEST = 3
+BITS = 4
 SLICES = ((4, 8), (2, 4))  # a model's layers over these: the first pair that differ
 
 
@@ -35,8 +36,8 @@ def setup(subject: Subject) -> Setup:
     """
     models = {one.target.model: one for one in subject.models}
     for layers in _slices(subject)[: max(0, FEWEST - len(models))]:
-        assert subject.variant is not None
-        made = subject.variant(layers, 4)
+        assert subject.variants is not None
+        made = subject.variants.make(layers, BITS)
         models[made.target.model] = made
     ordered = sorted(models.items(), key=lambda pair: pair[1].active_bytes or 0)
     arms = {name: Arm(model.target, subject.sizes.decode) for name, model in ordered}
@@ -125,17 +126,22 @@ def off_by(
 
 
 def unfit(subject: Subject) -> str | None:
-    if len(subject.models) >= FEWEST or (subject.variant and _slices(subject)):
+    if len(subject.models) >= FEWEST or _slices(subject):
         return None
     return "it takes three models, and no slices can be made of this one"
 
 
 def _slices(subject: Subject) -> Sequence[int]:
-    """Two numbers of layers, both fewer than the model's own."""
-    shape = subject.model.shape
-    if shape is None or subject.variant is None:
+    """Two numbers of layers, both fewer than the model's own, and no more than may be written.
+
+    Two layers and one at least, for a single slice predicts nothing.
+    """
+    shape, variants = subject.model.shape, subject.variants
+    if shape is None or variants is None:
         return ()
-    pairs = ([shape.num_hidden_layers // part for part in parts] for parts in SLICES)
+    own = shape.num_hidden_layers
+    most = max(2, variants.most_layers(own, BITS))
+    pairs = ((min(own // large, most), min(own // small, most // 2)) for large, small in SLICES)
     return next((pair for pair in pairs if 0 < min(pair) < max(pair)), ())
 
 

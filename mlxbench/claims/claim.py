@@ -70,28 +70,47 @@ ON_GPU = Sizes(Timed("decode", 512, 128), (512, 4096, 32768), 64, (2048, 8192), 
 class Swaps:
     """The names under which the lab provides what arms swap in.
 
-    `fused_router` is `None` where nothing here can time that kernel; `chains` is the engine that
-    times launches and expert blocks apart from a model's decoding.
+    `fused_router` is `None` where nothing here can time that kernel, `manual_attention` where no
+    attention is fused; `chains` is the engine that times launches and expert blocks apart from a
+    model's decoding.
     """
 
     oracle: str
     fused_router: str | None
-    manual_attention: str
+    manual_attention: str | None
     chains: str
     dependent: str
     independent: str
     blocks: str
 
 
-Variant = Callable[[int | None, int | None], Model]  # layers and bits → a synthetic model
+UNKNOWN = "the layers of its family are not known here"  # why a claim does not apply
+LARGEST_BYTES = 3e9  # of a checkpoint that an experiment writes; fewer layers keep it there
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """Synthetic checkpoints of the first model's shape, by their layers and bits.
+
+    `None` layers are the model's own, `None` bits are unquantised. `make` writes one to the disk
+    unless it is there; `n_bytes` is what it takes.
+    """
+
+    make: Callable[[int | None, int | None], Model]
+    n_bytes: Callable[[int | None, int | None], int]
+
+    def most_layers(self, own: int, bits: int | None) -> int:
+        """As many of its `own` layers as `LARGEST_BYTES` hold, and one at least."""
+        one, two = self.n_bytes(1, bits), self.n_bytes(2, bits)
+        return max(1, min(own, 1 + int((LARGEST_BYTES - one) // (two - one))))
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What a claim is tested on: the first model; the others stand beside it where they can.
 
-    `variant` makes a synthetic checkpoint of the first model's shape, `None` where its shape is not
-    known. `sampler` is what the model is recommended to be sampled with.
+    `variants` is `None` where the first model's shape is not known. `sampler` is what the model is
+    recommended to be sampled with.
     """
 
     model: Model
@@ -99,7 +118,7 @@ class Subject:
     sizes: Sizes
     swaps: Swaps
     sampler: Sampler
-    variant: Variant | None = None
+    variants: Variants | None = None
 
     @property
     def target(self) -> Target:
@@ -121,10 +140,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The comparisons of an experiment, and the models whose figures its judge needs."""
+    """The comparisons of an experiment, and the models whose figures its judge needs.
+
+    `rates` are arms that are measured alone: what takes 500 times as long as the others is no
+    comparison.
+    """
 
     parts: tuple[Part, ...]
     models: Mapping[str, Model] = field(default_factory=dict)
+    rates: Mapping[str, Arm] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +181,12 @@ class Passes:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that an experiment showed: comparisons and probes, by their names."""
+    """Everything that an experiment showed: comparisons, probes and rates, by their names."""
 
     setup: Setup
     shown: Mapping[str, Shown]
     probes: Mapping[str, Passes] = field(default_factory=dict)
+    rates: Mapping[str, Estimate] = field(default_factory=dict)
 
     def speed(self, part: str, arm: str) -> Speed | None:
         """What a comparison showed of an arm, if it did."""

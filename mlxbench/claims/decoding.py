@@ -1,17 +1,31 @@
 """Beam pruning: do answers fail because good continuations are cut away?
 
 No engine here, nor the one in the lab note, searches with beams: a token is drawn, and that is
-that. What can be varied is how it is drawn, the most likely one or by the recommended sampling.
-Only replies can tell whether that is why answers fail.
+that. What can be varied is how much is cut away: all but the most likely token, which is greedy
+decoding, or little, by the recommended sampling. Cutting is to blame if sampling passes where
+greedy decoding fails. Only replies can tell.
+
+Trap: the greedy reply is the same one each time. Its share of passes is 0 or 1 and has no interval;
+chance is in the sampled replies alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from mlxbench.claims.claim import Claim, Evidence, Judgement, Part, Setup, Subject
-from mlxbench.claims.judging import better_replies, times
+from mlxbench.claims.claim import (
+    Claim,
+    Evidence,
+    Finding,
+    Judgement,
+    Part,
+    Passes,
+    Setup,
+    Subject,
+)
+from mlxbench.claims.judging import MOSTLY, share, times
 from mlxbench.records import GREEDY, Arm, Probe
+from mlxbench.stats import Estimate
 
 GREEDILY, SAMPLED = "greedy", "sampled"
 PART = "drawing"
@@ -39,14 +53,31 @@ def judge(evidence: Evidence) -> Judgement | None:
     said = f"There are no beams to prune; sampling as recommended is {times(speed.ratio)} as fast"
     said += " as greedy"
     if SAMPLED in evidence.probes and GREEDILY in evidence.probes:
-        others = {GREEDILY: evidence.probes[GREEDILY]}
-        found = better_replies(evidence.probes[SAMPLED], others, "sampling")
+        found = replies(evidence.probes[GREEDILY], evidence.probes[SAMPLED])
         return Judgement(found.word, found.effect, found.effect_is, f"{found.sentence} {said}.")
     return Judgement(
         "inconclusive",
         speed.ratio,
         "speed of sampling over greedy",
         f"{said}. Speed says nothing of answers: --probe on trained weights does.",
+    )
+
+
+def replies(greedy: Passes, sampled: Passes) -> Judgement:
+    """Whether sampling mostly passes where the greedy reply fails."""
+    passes, found = int(greedy.passes > 0), share(sampled)
+    word: Finding = "inconclusive"
+    said = "too few replies, or too near one half, to tell"
+    if passes:
+        word, said = "not supported", "greedy decoding, which cuts the most away, passes"
+    elif found.low > MOSTLY:
+        word, said = "supported", "sampling, which cuts less away, mostly passes"
+    elif found.high < MOSTLY:
+        word, said = "not supported", "sampling, which cuts less away, mostly fails as well"
+    change = Estimate(found.value - passes, found.low - passes, found.high - passes, n=sampled.n)
+    shown = f"The greedy reply {'passes' if passes else 'fails'}, and {sampled.passes}/{sampled.n}"
+    return Judgement(
+        word, change, "share of passes, sampled less greedy", f"{shown} sampled pass: {said}."
     )
 
 

@@ -7,7 +7,7 @@ measured either way.
 
 from __future__ import annotations
 
-from mlxbench.claims.claim import Claim, Evidence, Judgement, Model, Part, Setup, Subject
+from mlxbench.claims.claim import UNKNOWN, Claim, Evidence, Judgement, Model, Part, Setup, Subject
 from mlxbench.claims.judging import better_replies, inverse, times
 from mlxbench.records import Arm, Options, Probe, Routing
 
@@ -73,6 +73,8 @@ def judge(evidence: Evidence) -> Judgement | None:
 
 
 def unfit(subject: Subject) -> str | None:
+    if subject.model.shape is None:
+        return UNKNOWN
     return None if subject.model.experts > 1 else "a dense model has no experts to choose among"
 
 

@@ -6,7 +6,8 @@ within 1 %; "no difference shown" is not enough. What only bounds a gain from ab
 claim and never support it.
 
 Whether replies got better is a matter of shares, and of few replies: there the words are about the
-difference between two shares, with Newcombe's interval.
+difference between two shares, with Newcombe's interval; where the best of several is picked, at
+Bonferroni's level, so that one lucky arm among many is no finding.
 """
 
 from __future__ import annotations
@@ -76,8 +77,9 @@ def better_replies(as_it_is: Passes, others: Mapping[str, Passes], what: str) ->
     It is if one of the others passes more; it is not if all of them still mostly fail, or if the
     model mostly passes as it is.
     """
+    level = 1 - stats.ALPHA / len(others)
     changes = {
-        name: stats.difference(one.passes, one.n, as_it_is.passes, as_it_is.n)
+        name: stats.difference(one.passes, one.n, as_it_is.passes, as_it_is.n, level)
         for name, one in others.items()
     }
     best = max(changes, key=lambda name: changes[name].value)
@@ -85,23 +87,27 @@ def better_replies(as_it_is: Passes, others: Mapping[str, Passes], what: str) ->
     shown = f"{as_it_is.passes}/{as_it_is.n} pass as it is, {other.passes}/{other.n} with {best}"
     word: Finding = "inconclusive"
     said = "too few replies to tell"
-    if _share(as_it_is).low > MOSTLY:
+    if share(as_it_is).low > MOSTLY:
         word, said = "not supported", f"it mostly passes, so {what} explains no failure"
     elif change.low is not None and change.low > 0:
         word, said = "supported", f"with {best} more replies pass"
-    elif all(_share(one).high < MOSTLY for one in others.values()):
+    elif all(share(one).high < MOSTLY for one in others.values()):
         word, said = "not supported", f"it mostly fails with less of {what} as well"
     return Judgement(word, change, f"share of passes, {best} less as it is", f"{shown}: {said}.")
 
 
 @dataclass(frozen=True, slots=True)
-class _Share:
+class Share:
+    """A share of passes with its Wilson interval."""
+
+    value: float
     low: float
     high: float
 
 
-def _share(one: Passes) -> _Share:
+def share(one: Passes) -> Share:
+    """The share of passes among n ≥ 1 replies."""
     found = stats.wilson(one.passes, one.n)
     assert found.low is not None
     assert found.high is not None
-    return _Share(found.low, found.high)
+    return Share(found.value, found.low, found.high)

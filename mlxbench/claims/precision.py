@@ -3,12 +3,15 @@
 Checkpoints of one shape at 4, 5, 6, 8 and 16 bits. A token's time against the bytes that it reads
 is a line: its slope is one over the bandwidth that decoding reaches, its intercept what a token
 costs besides. Whether answers get better only replies can tell, and only of trained weights.
+
+Named builds of the first model's shape are compared as they are. Only those with more bits than
+the first have less of the rounding that is to blame.
 """
 
 from __future__ import annotations
 
 from mlxbench import roofline
-from mlxbench.claims.claim import Claim, Evidence, Judgement, Model, Part, Setup, Subject
+from mlxbench.claims.claim import Claim, Evidence, Judgement, Model, Part, Passes, Setup, Subject
 from mlxbench.claims.judging import better_replies, times
 from mlxbench.records import Arm, Probe, Timed
 from mlxbench.roofline import Observation, TimeModel
@@ -16,23 +19,17 @@ from mlxbench.roofline import Observation, TimeModel
 BITS = (4, 5, 6, 8, None)
 PART = "precisions"
 FEWEST = 2
-# Random weights of five precisions are written to disk; a large model is cut to fewer layers.
-MOST_PARAMETERS = 2e9
 
 
 def setup(subject: Subject) -> Setup:
-    given = _given(subject)
-    models = given if len(given) >= FEWEST else _made(subject)
+    models = _given(subject) or _made(subject)
     arms = {name: Arm(model.target, subject.sizes.decode) for name, model in models.items()}
     return Setup((Part(PART, arms),), models)
 
 
 def probes(subject: Subject, probe: Probe) -> dict[str, Arm]:
     """Only checkpoints that were named have answers; random ones have none."""
-    given = _given(subject)
-    if len(given) < FEWEST:
-        return {}
-    return {name: Arm(model.target, probe) for name, model in given.items()}
+    return {name: Arm(model.target, probe) for name, model in _given(subject).items()}
 
 
 def judge(evidence: Evidence) -> Judgement | None:
@@ -41,17 +38,24 @@ def judge(evidence: Evidence) -> Judgement | None:
     widest = evidence.speed(PART, last)
     if widest is None:
         return None
-    said = f"At {last} it is {times(widest.ratio)} as fast as at {first}; {_line(evidence)}"
-    if first in evidence.probes and len(evidence.probes) > 1:
-        others = {name: one for name, one in evidence.probes.items() if name != first}
-        found = better_replies(evidence.probes[first], others, "rounding")
+    said = f"With {last} it is {times(widest.ratio)} as fast as with {first}; {_line(evidence)}"
+    finer = _finer(evidence, first)
+    if first in evidence.probes and finer:
+        found = better_replies(evidence.probes[first], finer, "rounding")
         return Judgement(found.word, found.effect, found.effect_is, f"{found.sentence} {said}.")
     return Judgement(
         "inconclusive",
         widest.ratio,
-        f"speed at {last} over {first}",
-        f"{said}. Speed says nothing of answers: name builds of several precisions and --probe.",
+        f"speed with {last} over {first}",
+        f"{said}. Speed says nothing of answers: --probe, and name builds of more bits than the "
+        "first.",
     )
+
+
+def _finer(evidence: Evidence, first: str) -> dict[str, Passes]:
+    """The replies of builds that have more bits than the first."""
+    bits = {name: _bits(model) for name, model in evidence.setup.models.items()}
+    return {name: one for name, one in evidence.probes.items() if bits[name] > bits[first]}
 
 
 def line(evidence: Evidence) -> TimeModel | None:
@@ -77,30 +81,44 @@ def _line(evidence: Evidence) -> str:
 
 
 def unfit(subject: Subject) -> str | None:
-    if len(_given(subject)) >= FEWEST or subject.variant:
+    if subject.variants or _given(subject):
         return None
     return "its shape is not one that random weights can be made of"
 
 
 def _given(subject: Subject) -> dict[str, Model]:
-    """The named models of the first one's shape, from the fewest bits on."""
-    alike = [
-        one
-        for one in subject.models
-        if one.shape == subject.model.shape and one.checkpoint.bits_per_weight
-    ]
-    ordered = sorted(alike, key=lambda one: one.checkpoint.bits_per_weight or 0)
-    return {f"{one.checkpoint.bits_per_weight:.3g} bits per weight": one for one in ordered}
+    """The first model and the others of its shape, from the fewest bits on; empty if all are alike.
+
+    Two builds may have equally many bits, so the models' names are part of theirs here.
+    """
+    first = subject.model
+    if first.shape is None:
+        return {}
+    others = [one for one in subject.others if one.shape == first.shape]
+    known = [one for one in (first, *sorted(others, key=_bits)) if _bits(one)]
+    if first not in known or len({f"{_bits(one):.3g}" for one in known}) < FEWEST:
+        return {}
+    made: dict[str, Model] = {}
+    for one in known:
+        made.setdefault(f"{one.target.model} of {_bits(one):.3g} bits per weight", one)
+    return made
+
+
+def _bits(model: Model) -> float:
+    return model.checkpoint.bits_per_weight or 0
 
 
 def _made(subject: Subject) -> dict[str, Model]:
-    assert subject.variant is not None
+    """Random weights of each precision; a large model is cut to the same few layers in all."""
+    assert subject.variants is not None
     assert subject.model.shape is not None
-    shape, variant = subject.model.shape, subject.variant
-    share = MOST_PARAMETERS / roofline.parameters(shape).total
-    layers = max(1, min(shape.num_hidden_layers, int(shape.num_hidden_layers * share)))
-    kept = None if layers == shape.num_hidden_layers else layers
-    return {f"{bits} bits" if bits else "full precision": variant(kept, bits) for bits in BITS}
+    own = subject.model.shape.num_hidden_layers
+    layers = subject.variants.most_layers(own, None)
+    kept = None if layers == own else layers
+    return {
+        f"{bits} bits" if bits else "full precision": subject.variants.make(kept, bits)
+        for bits in BITS
+    }
 
 
 CLAIM = Claim(

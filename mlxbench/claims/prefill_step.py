@@ -21,9 +21,10 @@ DECODE, SHORT = "decode", "short prompt"
 
 
 def setup(subject: Subject) -> Setup:
-    decode = {_name(step): _arm(subject, subject.sizes.decode, step) for step in (1, GROUP)}
-    parts = [Part(DECODE, decode)]
     short = subject.sizes.steps_prompt
+    task = replace(subject.sizes.decode, prompt_tokens=short)  # one token at a time takes long
+    decode = {_name(step): _arm(subject, task, step) for step in (1, GROUP)}
+    parts = [Part(DECODE, decode)]
     parts.append(_prefill(subject, SHORT, short, [step for step in STEPS if step <= short]))
     for length in subject.sizes.prompts:
         smaller = {step for step in STEPS if max(LEAST_LONG, length // 32) <= step < length}
@@ -68,7 +69,7 @@ def _prefill(subject: Subject, name: str, length: int, steps: list[int]) -> Part
 
 
 def _arm(subject: Subject, task: Timed, step: int) -> Arm:
-    return Arm(subject.target, replace(task), Options(prefill_step_size=step))
+    return Arm(subject.target, task, Options(prefill_step_size=step))
 
 
 def _name(step: int) -> str:

@@ -8,7 +8,7 @@ a kernel that can be timed here.
 
 from __future__ import annotations
 
-from mlxbench.claims.claim import Claim, Evidence, Judgement, Part, Setup, Subject
+from mlxbench.claims.claim import UNKNOWN, Claim, Evidence, Judgement, Part, Setup, Subject
 from mlxbench.claims.judging import at_least, bounded, times
 from mlxbench.records import Arm, Options
 
@@ -49,6 +49,8 @@ def judge(evidence: Evidence) -> Judgement | None:
 
 
 def unfit(subject: Subject) -> str | None:
+    if subject.model.shape is None:
+        return UNKNOWN
     return None if subject.model.experts else "a dense model has no router"
 
 

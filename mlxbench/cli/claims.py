@@ -87,6 +87,10 @@ def run(**settings: Any) -> None:
     them: a dense one, builds of the same shape in other precisions, models to predict it from.
     Every experiment is one or more ordinary comparisons, and kept as such.
 
+    Two of them need builds that nobody publishes: precision writes random weights of the first
+    model's shape at five precisions, bytes-model slices of it where fewer than three models are
+    named; of as many layers as 3 GB hold each. What will be written, and where, is said first.
+
     Exit code 1 only when an experiment could not be measured, whatever the verdicts.
     """
     from mlxbench.cli.claims_run import run_claims

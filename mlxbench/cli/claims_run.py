@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlxbench import environment, lock, registry
 from mlxbench.claims import Claim, Evidence, Part, Passes, Setup, Shown, Subject, pick
+from mlxbench.cli.claims_announcing import (
+    RATE_TRIALS,
+    announce,
+    announce_made,
+    announce_replies,
+)
 from mlxbench.cli.claims_subject import (
     Asked,
     counted,
     named_models,
+    named_recipes,
     rehearsed,
     subject,
     swaps_at_hand,
@@ -20,26 +28,25 @@ from mlxbench.cli.comparing import following
 from mlxbench.cli.display import measuring, stderr
 from mlxbench.cli.expecting import Expected, expected_rate
 from mlxbench.cli.interrupt import prompt_exit
-from mlxbench.cli.measuring import Latest, both
+from mlxbench.cli.measuring import Latest, both, summaries
 from mlxbench.cli.output import console, print_json
 from mlxbench.cli.parameters import store_path
 from mlxbench.cli.probing import THINKING, questions
 from mlxbench.cli.timing import command_line
-from mlxbench.errors import MlxbenchError
-from mlxbench.measure import Job, Session, measure
+from mlxbench.errors import MeasurementError, MlxbenchError
+from mlxbench.measure import Job, Plan, Session, measure
 from mlxbench.measure.comparing import Design, compare
 from mlxbench.measure.lab_note import done
 from mlxbench.records import Arm, Environment, Probe, Timed
 from mlxbench.report import claims as report
 from mlxbench.report import comparison
 from mlxbench.report.claims import Outcome
-from mlxbench.report.format import duration
 from mlxbench.report.probes import graded
-from mlxbench.stats import FIRST_LOOK
+from mlxbench.stats import Estimate
 from mlxbench.store import Store
+from mlxbench.synthetic import Recipe
 
 BUDGET_ON_CPU_S, BUDGET_S = 6.0, 30.0
-WARM_UP = 1.5  # a comparison warms up for at most half of its budget more
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,7 @@ def run_claims(
     latest = Latest(path)
     poem = Probe("fomo", questions("fomo", "script"), samples, THINKING, token_budget)
     Store.open(path).close()  # proves that it can be written before anything is fetched
+    announce_made(named_recipes(asked, known))
     on_this_disk = named_models(asked, known)
     with (
         lock.accelerator_lock(),
@@ -85,12 +93,13 @@ def run_claims(
         swaps_at_hand() as swaps,
     ):
         tested = subject(asked, on_this_disk, on_cpu, swaps)
-        first = expected_rate(known.get(models[0]), models[0], "mlx", store, here)
-        _announce(chosen, tested, seconds, first)
         bench = _Bench(tested, store, design, latest, poem if _answers(tested, probe) else None)
+        _announce(
+            chosen, bench, lambda name: expected_rate(known.get(name), name, "mlx", store, here)
+        )
         outcomes = _outcomes(chosen, bench, here, as_json)
     if as_json:
-        print_json(report.document(outcomes, here, _names(tested)))
+        print_json(report.document(outcomes, here, _names(tested), _random(tested)))
     else:
         _show(outcomes, tested, here)
     if any(one.verdict == report.NOT_MEASURED for one in outcomes):
@@ -100,16 +109,15 @@ def run_claims(
 def _outcomes(
     chosen: Sequence[Claim], bench: _Bench, here: Environment, as_json: bool
 ) -> list[Outcome]:
-    """One for each claim; an interrupt leaves those that are there, and shows them to people."""
+    """One for each claim; whatever breaks it off, those that are there are shown to people."""
     outcomes: list[Outcome] = []
     try:
         for number, claim in enumerate(chosen, 1):
             stderr.print(f"{claim.name} ({number} of {len(chosen)})")
             outcomes.append(_tested(claim, bench))
-    except KeyboardInterrupt:
-        if outcomes and not as_json:
+    finally:
+        if outcomes and len(outcomes) < len(chosen) and not as_json:
             _show(outcomes, bench.subject, here)
-        raise
     return outcomes
 
 
@@ -117,31 +125,43 @@ def _tested(claim: Claim, bench: _Bench) -> Outcome:
     """Measure one claim's experiment; what goes wrong in a part leaves the other parts."""
     if why := claim.unfit(bench.subject):
         return Outcome(claim, unfit=f"Does not apply: {why}.")
-    shown: dict[str, Shown] = {}
     failures: list[str] = []
     try:
         setup = _counted(claim, claim.setup(bench.subject))
     except MlxbenchError as error:
         return Outcome(claim, failure=str(error))
+    shown: dict[str, Shown] = {}
     for part in setup.parts:
-        try:
+        with _noted(part.name, failures):
             shown[part.name] = _compared(part, bench)
-        except MlxbenchError as error:
-            failures.append(f"{part.name}: {error}.")
-    try:
-        probes = _probed(claim.probes(bench.subject, bench.probe), bench) if bench.probe else {}
-    except MlxbenchError as error:
-        probes = {}
-        failures.append(f"replies: {error}.")
-    judgement = claim.judge(Evidence(setup, shown, probes))
+    runs: dict[str, str] = {}
+    rates: dict[str, Estimate] = {}
+    for name, arm in setup.rates.items():
+        with _noted(name, failures):
+            runs[name], rates[name] = _rate(arm, bench)
+    probes: dict[str, Passes] = {}
+    if bench.probe:
+        with _noted("replies", failures):
+            probes = _probed(claim.probes(bench.subject, bench.probe), bench)
+    judgement = claim.judge(Evidence(setup, shown, probes, rates))
     if judgement is None and not failures:
         failures.append("too few usable pairs: raise --budget, or see the comparisons.")
     return Outcome(
         claim,
         judgement,
         tuple(one.comparison_id for one in shown.values()),
+        tuple(runs.values()),
         failure=" ".join(failures) or None,
     )
+
+
+@contextmanager
+def _noted(what: str, failures: list[str]) -> Iterator[None]:
+    """Note that a part could not be measured, and go on with the next one."""
+    try:
+        yield
+    except MlxbenchError as error:
+        failures.append(f"{what}: {error}.")
 
 
 def _compared(part: Part, bench: _Bench) -> Shown:
@@ -153,11 +173,24 @@ def _compared(part: Part, bench: _Bench) -> Shown:
     return report.shown(comparison.read(bench.store, found), part)
 
 
+def _rate(arm: Arm, bench: _Bench) -> tuple[str, Estimate]:
+    """A run of its own, and its decode rate."""
+    with measuring() as show:
+        session = Session(bench.store, bench.design.command, both(bench.latest.follow, show))
+        plan = Plan(RATE_TRIALS, budget_s=bench.design.budget_s)
+        (run_id,) = measure([Job(arm, plan)], session)
+    (summary,) = summaries(bench.store, [run_id])
+    if summary.decode_tps is None:
+        raise MeasurementError(f"{run_id} has no usable trial", "see `mlxbench results show`")
+    return run_id, summary.decode_tps
+
+
 def _counted(claim: Claim, setup: Setup) -> Setup:
     """The setup with the kernels of its models counted, where the claim needs them."""
     if not claim.counts_kernels:
         return setup
-    tasks = [arm.task for part in setup.parts for arm in part.arms.values()]
+    arms = [arm for part in setup.parts for arm in part.arms.values()]
+    tasks = [arm.task for arm in (*arms, *setup.rates.values())]
     context = max(task.prompt_tokens for task in tasks if isinstance(task, Timed))
     found = {model.target: counted(model, context) for model in setup.models.values()}
     kernels = {name: found[model.target] for name, model in setup.models.items()}
@@ -183,42 +216,35 @@ def _probed(arms: Mapping[str, Arm], bench: _Bench) -> dict[str, Passes]:
 
 def _answers(tested: Subject, wanted: bool) -> bool:
     """Whether replies are worth asking for: random weights fail every poem."""
-    random = any(model.target.synthetic for model in tested.models)
-    if wanted and random:
+    if wanted and _random(tested):
         stderr.print("random weights fail every poem, so none is asked for", style="yellow")
-    return wanted and not random
+    return wanted and not _random(tested)
 
 
 def _announce(
-    chosen: Sequence[Claim], tested: Subject, budget: float, expected: Expected | None
+    chosen: Sequence[Claim],
+    bench: _Bench,
+    rate_of: Callable[[str], Expected | None],
 ) -> None:
-    """How long it may take, on stderr, before anything is loaded."""
-    stand_in = rehearsed(tested)
+    """What it will take, on stderr, before anything is loaded."""
+    recipes: dict[str, Recipe] = {}
+    stand_in = rehearsed(bench.subject, recipes)
     fit = [claim for claim in chosen if claim.unfit(stand_in) is None]
-    parts = [part for claim in fit for part in claim.setup(stand_in).parts]
-    total = sum(_most_seconds(part, budget, expected) for part in parts)
-    stderr.print(
-        f"{len(fit)} claims in {len(parts)} comparisons: about {duration(total)} of measuring; "
-        "more where the fewest rounds outlast a budget, and loading and long contexts besides"
-    )
-
-
-def _most_seconds(part: Part, budget: float, expected: Expected | None) -> float:
-    """The budget with its warm-up; more where the fewest rounds of a slow model take longer."""
-    if expected is None:
-        return WARM_UP * budget
-    tokens = sum(
-        arm.task.generation_tokens
-        for arm in part.arms.values()
-        if isinstance(arm.task, Timed) and arm.target.engine == "mlx"
-    )
-    return max(WARM_UP * budget, (1 + FIRST_LOOK) * tokens / expected.tps)
+    setups = [claim.setup(stand_in) for claim in fit]
+    announce(setups, bench.design.budget_s, rate_of(stand_in.target.model))
+    announce_made(recipes)
+    if bench.probe:
+        announce_replies([claim.probes(stand_in, bench.probe) for claim in fit], rate_of)
 
 
 def _show(outcomes: Sequence[Outcome], tested: Subject, here: Environment) -> None:
-    random = any(model.target.synthetic for model in tested.models)
-    for part in report.report(outcomes, here, _names(tested), random):
+    for part in report.report(outcomes, here, _names(tested), _random(tested)):
         console().print(part)
+
+
+def _random(tested: Subject) -> bool:
+    """Whether any of the models are random weights."""
+    return any(model.target.synthetic for model in tested.models)
 
 
 def _names(tested: Subject) -> list[str]:

@@ -41,11 +41,15 @@ def bench_experiments(
     as_json: bool,
 ) -> None:
     """Check, measure the memory's bandwidth, then compare every way of each experiment."""
-    engines.ENGINES[bench_engine.NAME] = bench_engine.__name__
     runner = backends.choose(backend)
     documents = []
     path = store_path(db)
-    with lock.accelerator_lock(), Store.open(path) as store, prompt_exit(lambda: None):
+    with (
+        lock.accelerator_lock(),
+        Store.open(path) as store,
+        prompt_exit(lambda: None),
+        engines.registered(bench_engine.NAME, bench_engine.__name__),
+    ):
         measured = bandwidth.measure()
         for found in pick(discover(folder), tuple(names)):
             _refuse_wrong(found, runner)

@@ -30,17 +30,21 @@ results.add_command(report)
 @store_option
 @json_option
 def list_results(limit: int, db: Path | None, as_json: bool) -> None:
-    """List the newest results."""
+    """List the newest results.
+
+    Chains of kernels, which `kernels bench` and `claims run` time, are shown by their ids alone.
+    """
     from mlxbench.cli.output import console, print_json
-    from mlxbench.report import comparison, document, terminal, verdicts
+    from mlxbench.report import comparison, document, listed, terminal, verdicts
     from mlxbench.report.summary import summarise
     from mlxbench.store import Store
 
     with Store.open(store_path(db), create=False) as store:
-        runs = store.runs(limit)
+        runs = listed.runs(store, limit)
         probes = verdicts.newest(store, runs)
         facts = store.trial_facts([run.run_id for run in runs])
-        compared = [comparison.read(store, found) for found in store.comparison_ids(limit)]
+        newest = listed.comparisons(store, limit)
+        compared = [comparison.read(store, found.comparison_id) for found in newest]
     summaries = [summarise(run, facts[run.run_id]) for run in runs]
     if as_json:
         print_json(document.results(summaries, probes))
@@ -115,7 +119,7 @@ def show(run: str, reply: int | None, db: Path | None, as_json: bool) -> None:
 def export(kind: str, every_run: bool, output: Path | None, db: Path | None) -> None:
     """Export results as rows, with intervals, conditions and versions."""
     from mlxbench.errors import InputError
-    from mlxbench.report import verdicts
+    from mlxbench.report import listed, verdicts
     from mlxbench.report.export import to_csv, to_jsonl
     from mlxbench.report.markdown import rows_table
     from mlxbench.report.rows import latest, row
@@ -123,7 +127,7 @@ def export(kind: str, every_run: bool, output: Path | None, db: Path | None) -> 
     from mlxbench.store import Store
 
     with Store.open(store_path(db), create=False) as store:
-        facts, runs = store.trial_facts(), store.runs()
+        facts, runs = store.trial_facts(), listed.runs(store)
         probes = verdicts.newest(store, runs)
         rows = [row(summarise(run, facts[run.run_id]), probes.get(run.run_id)) for run in runs]
     write = {"csv": to_csv, "jsonl": to_jsonl, "md": rows_table}[kind]

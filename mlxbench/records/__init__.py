@@ -16,12 +16,14 @@ from mlxbench.records.models import (
     Target,
 )
 from mlxbench.records.runs import (
+    MACHINE_FIELDS,
     ComparedSession,
     Comparison,
     Environment,
     Metric,
     Run,
     RunStatus,
+    machine_key,
 )
 from mlxbench.records.tasks import (
     BAN,
@@ -66,6 +68,7 @@ SCHEMA_VERSION = 6
 __all__ = [
     "BAN",
     "GREEDY",
+    "MACHINE_FIELDS",
     "PIN",
     "SCHEMA_VERSION",
     "Arm",
@@ -102,4 +105,5 @@ __all__ = [
     "Timed",
     "Trial",
     "TrialRecord",
+    "machine_key",
 ]

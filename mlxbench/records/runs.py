@@ -12,6 +12,9 @@ from mlxbench.records.trials import Notice, TrialRecord
 
 RunStatus = Literal["running", "done", "failed", "aborted"]
 Metric = Literal["decode", "median-gap", "prefill", "ttft"]
+# What tells two machines apart whose rates must not be taken for one measurement repeated: one chip
+# is sold with several numbers of cores, and the same MLX computes on its CPU too.
+MACHINE_FIELDS = ("machine", "cpu", "accelerator", "accelerator_backend", "accelerator_cores")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,11 @@ class Environment:
     swap_used_bytes: int | None = None
     accelerator_utilisation: float | None = None
     cpu_governor: str | None = None
+
+
+def machine_key(environment: Environment) -> tuple[object, ...]:
+    """What is equal for two environments exactly where they are one kind of machine."""
+    return tuple(getattr(environment, name) for name in MACHINE_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)

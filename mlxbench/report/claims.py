@@ -26,12 +26,13 @@ class Outcome:
     """What became of one claim: a judgement, or why there is none.
 
     `unfit` says why the experiment makes no sense for the model; `failure` why it could not be
-    measured, and beside a judgement what part of it could not.
+    measured, and beside a judgement what part of it could not. `runs` are rates measured alone.
     """
 
     claim: Claim
     judgement: Judgement | None = None
     comparisons: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
     unfit: str | None = None
     failure: str | None = None
 
@@ -73,8 +74,8 @@ def report(
     for one in outcomes:
         yield Text("")
         yield Text.assemble((f"{one.claim.name}: ", "bold"), text(one.sentence))
-        if one.comparisons:
-            yield Text(f"kept as {' '.join(one.comparisons)}", style="dim")
+        if kept := (*one.comparisons, *one.runs):
+            yield Text(f"kept as {' '.join(kept)}", style="dim")
     yield Text("")
     yield text(f"measured here: {', '.join(models)} on {machine(environment)}")
     for note in (backend_note(environment), _random(synthetic)):
@@ -104,12 +105,13 @@ def listed(claim: Claim) -> dict[str, Any]:
 
 
 def document(
-    outcomes: Sequence[Outcome], environment: Environment, models: Sequence[str]
+    outcomes: Sequence[Outcome], environment: Environment, models: Sequence[str], synthetic: bool
 ) -> dict[str, Any]:
-    """The JSON document for scripts."""
+    """The JSON document for scripts; `synthetic` says that weights are random."""
     return {
         "claims": [_document(one) for one in outcomes],
         "models": list(models),
+        "synthetic": synthetic,
         "machine": machine(environment),
         "environment": asdict(environment),
         "backend_note": backend_note(environment),
@@ -190,6 +192,7 @@ def _document(one: Outcome) -> dict[str, Any]:
         "interval": [effect.low, effect.high] if effect else None,
         "n": effect.n if effect else 0,
         "comparisons": list(one.comparisons),
+        "runs": list(one.runs),
         "sentence": one.sentence,
         "failure": one.failure,
     }

@@ -27,6 +27,7 @@ from mlxbench.report.document import estimate
 from mlxbench.report.fairness import Fairness, fairness
 from mlxbench.report.format import MISSING, interval
 from mlxbench.report.format import rate as shown_rate
+from mlxbench.report.listed import of_a_part
 from mlxbench.report.routing import routing_words
 from mlxbench.report.terminal import notice_line, table, text
 from mlxbench.stats import Estimate, Verdict
@@ -221,8 +222,10 @@ def describe(arm: Arm) -> str:
 
 
 def _arms_table(found: Read) -> Table:
-    made = table("", "arm", "tok/s", "95 % interval", "n", right=("tok/s", "95 % interval", "n"))
-    for index, arm in enumerate(found.comparison.arms):
+    arms = found.comparison.arms
+    unit = "launches/s" if any(map(of_a_part, arms)) else "tok/s"
+    made = table("", "arm", unit, "95 % interval", "n", right=(unit, "95 % interval", "n"))
+    for index, arm in enumerate(arms):
         value = found.rates[index]
         made.add_row(
             label(found.comparison, index),

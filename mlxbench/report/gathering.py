@@ -13,8 +13,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from mlxbench.measure.interleaving import WORKLOAD as COMPARISON
-from mlxbench.records import Comparison, Environment, Options, Probe, Reference, Run, Timed
-from mlxbench.report import comparison, verdicts
+from mlxbench.records import (
+    Comparison,
+    Environment,
+    Options,
+    Probe,
+    Reference,
+    Run,
+    Timed,
+    machine_key,
+)
+from mlxbench.report import comparison, listed, verdicts
 from mlxbench.report.comparison import Read
 from mlxbench.report.probes import ProbeResult, graded
 from mlxbench.report.rows import ResultRow, latest, row
@@ -41,9 +50,9 @@ class Gathered:
 
 def gather(store: Store, references: Mapping[str, tuple[Reference, ...]]) -> Gathered:
     """Read everything that a report shows."""
-    compared = [store.comparison(found) for found in store.comparison_ids()]
+    compared = listed.comparisons(store)
     theirs = {run_id for one in compared for run_id in _run_ids(one)}
-    everything = store.runs()
+    everything = listed.runs(store)
     runs = [run for run in everything if run.run_id not in theirs and run.workload != COMPARISON]
     summaries, rows = _newest(store, runs)
     machine_of = {run.run_id: run.environment for run in everything}
@@ -107,8 +116,7 @@ def _probe_key(run: Run, probe: Probe) -> tuple[object, ...]:
     asked = replace(probe, samples=1, sampler=sampler, batch_size=None)
     weights = run.checkpoint.fingerprint if run.checkpoint else None
     options: Options = run.arm.options
-    machine = run.environment
     return (
         *(run.arm.target.engine, weights or run.arm.target.model, asked, options),
-        *(machine.machine, machine.cpu, machine.accelerator),
+        *machine_key(run.environment),
     )

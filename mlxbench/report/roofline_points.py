@@ -16,7 +16,7 @@ from typing import Any
 
 from mlxbench import roofline
 from mlxbench.measure.interleaving import WORKLOAD as COMPARISON
-from mlxbench.records import Checkpoint, Environment, Options, Run, Shape, Timed
+from mlxbench.records import Checkpoint, Environment, Options, Run, Shape, Timed, machine_key
 from mlxbench.report.summary import summarise
 from mlxbench.roofline import Observation
 from mlxbench.stats import Estimate
@@ -64,11 +64,16 @@ def points(store: Store, here: Environment, count: Count) -> list[Point]:
     return list(found.values())
 
 
+def middle(task: Timed) -> float:
+    """Tokens before the one in the middle of a trial: the context that its rate belongs to."""
+    return task.depth + task.prompt_tokens + task.generation_tokens / 2
+
+
 def _point(run: Run, tps: Estimate, count: Count) -> Point | None:
     checkpoint, task = run.checkpoint, run.arm.task
     assert checkpoint is not None and isinstance(task, Timed)
     found, kept = roofline.checkpoint_bytes(checkpoint), checkpoint.kv_bytes_per_token
-    context = task.depth + task.prompt_tokens + task.generation_tokens / 2
+    context = middle(task)
     kernels = count(checkpoint, round(context))
     if found is None or kept is None or kernels is None or checkpoint.shape is None:
         return None
@@ -101,11 +106,4 @@ def _is_stock(run: Run) -> bool:
 
 def _machine(environment: Environment) -> tuple[object, ...]:
     """What makes two rates comparable."""
-    return (
-        environment.machine,
-        environment.cpu,
-        environment.accelerator,
-        environment.accelerator_backend,
-        environment.accelerator_cores,
-        environment.versions.get("mlx"),
-    )
+    return (*machine_key(environment), environment.versions.get("mlx"))

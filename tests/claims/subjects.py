@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mlxbench.claims import ON_GPU, Evidence, Model, Setup, Shown, Speed, Subject, Swaps
+from mlxbench import roofline
+from mlxbench.claims import (
+    ON_GPU,
+    Evidence,
+    Model,
+    Setup,
+    Shown,
+    Speed,
+    Subject,
+    Swaps,
+    Variants,
+)
 from mlxbench.records import Checkpoint, Sampler, Shape, Target
 from mlxbench.stats import Estimate, Word
 from tests.synthetic.shapes import DENSE, MOE
@@ -26,12 +37,18 @@ def a_subject(shape: Shape | None = MOE, *others: Model, fused: str | None = Non
     """The model `first` with slices and precisions that are never made."""
     first = a_model("first", shape)
 
-    def variant(layers: int | None, bits: int | None) -> Model:
+    def make(layers: int | None, bits: int | None) -> Model:
         name = f"first-{layers}-{bits}"
         return replace(first, target=replace(first.target, model=name))
 
+    def n_bytes(layers: int | None, bits: int | None) -> int:
+        assert shape is not None
+        cut = replace(shape, num_hidden_layers=layers or shape.num_hidden_layers)
+        return roofline.parameters(cut).total * (bits or 16) // 8
+
     swaps = replace(SWAPS, fused_router=fused)
-    return Subject(first, others, ON_GPU, swaps, SAMPLER, variant if shape else None)
+    variants = Variants(make, n_bytes) if shape else None
+    return Subject(first, others, ON_GPU, swaps, SAMPLER, variants)
 
 
 def estimate(value: float, low: float | None, high: float | None, n: int = 8) -> Estimate:

@@ -36,7 +36,7 @@ from tests.claims.subjects import (
     evidence,
     speed,
 )
-from tests.synthetic.shapes import QWEN3_30B
+from tests.synthetic.shapes import QWEN3_30B, QWEN3_235B
 
 
 def judged(judge: Callable[[Evidence], Judgement | None], shown: Evidence) -> Judgement:
@@ -109,6 +109,9 @@ def test_a_kernel_that_can_be_timed_is_what_the_verdict_is_about() -> None:
 def test_dense_models_have_no_router_and_no_experts() -> None:
     assert router_fusion.unfit(a_subject(DENSE)) == "a dense model has no router"
     assert experts.unfit(a_subject(DENSE)) is not None
+    # A family that is not known may well have both.
+    assert "not known here" in (router_fusion.unfit(a_subject(None)) or "")
+    assert "not known here" in (experts.unfit(a_subject(None)) or "")
 
 
 def test_without_any_usable_pair_no_judge_says_anything() -> None:
@@ -153,21 +156,53 @@ def test_the_blocks_run_in_the_engine_of_chains_on_the_same_files() -> None:
     assert arms["spelt out"].options.kernels == ("manual",)
 
 
+def test_blocks_of_a_family_that_is_not_known_are_left_out_and_cannot_support_the_claim() -> None:
+    setup = attention.setup(a_subject(None))
+    assert "blocks" not in [part.name for part in setup.parts]
+    deep = {("at depth 32,768", "fused"): speed(2.5, 2.2, 2.8)}
+    found = judged(attention.judge, evidence(setup, deep))
+    assert found.word == "inconclusive"
+    assert "the blocks after attention were not measured" in found.sentence
+    slight = {("at depth 32,768", "fused"): speed(1.3, 1.2, 1.4)}
+    assert judged(attention.judge, evidence(setup, slight)).word == "not supported"
+
+
+def test_without_the_deepest_context_the_next_one_is_judged_and_the_lack_is_told() -> None:
+    setup = attention.setup(a_subject())
+    found = judged(
+        attention.judge,
+        evidence(
+            setup,
+            {
+                ("at depth 512", "fused"): speed(1.0, 0.9, 1.1),
+                ("at depth 4,096", "fused"): speed(1.3, 1.2, 1.4),
+            },
+        ),
+    )
+    assert (found.word, found.effect) == ("not supported", estimate(1.3, 1.2, 1.4))
+    assert found.effect_is.endswith("at depth 4,096")
+    assert "(not measured at depth 32,768)" in found.sentence
+
+
+def test_where_no_attention_is_fused_the_claim_does_not_apply() -> None:
+    subject = a_subject()
+    on_cpu = replace(subject, swaps=replace(subject.swaps, manual_attention=None))
+    assert "no fused attention on a CPU" in (attention.unfit(on_cpu) or "")
+    assert attention.unfit(subject) is None
+
+
 # ---- launch-latency ------------------------------------------------------------------------------
 
 
-def launches(kernels: int | None, tps: float) -> Judgement:
-    """1 µs a launch, whose interval is 0.8 to 1.25 µs."""
+def launches(kernels: int | None, tps: float | None) -> Judgement:
+    """1 µs a launch, whose interval is 0.8 to 1.25 µs; the model's rate is another run's."""
     setup = launch_latency.setup(a_subject())
     model = replace(setup.models["model"], kernels_per_token=kernels)
-    rates = {
-        "dependent": estimate(1e6, 0.8e6, 1.25e6),
-        "model": estimate(tps, 0.9 * tps, 1.1 * tps, 5),
-    }
+    rates = {"dependent": estimate(1e6, 0.8e6, 1.25e6)}
     shown = {("launches", "dependent"): speed(0.5, 0.4, 0.625)}
-    return judged(
-        launch_latency.judge, evidence(replace(setup, models={"model": model}), shown, rates)
-    )
+    chains = evidence(replace(setup, models={"model": model}), shown, rates)
+    alone = {"model": estimate(tps, 0.9 * tps, 1.1 * tps, 5)} if tps else {}
+    return judged(launch_latency.judge, replace(chains, rates=alone))
 
 
 def test_launches_below_a_tenth_of_a_token_cannot_bring_ten_per_cent() -> None:
@@ -188,6 +223,20 @@ def test_launches_that_take_a_third_of_a_token_leave_it_open() -> None:
 def test_without_a_count_of_kernels_the_launches_alone_are_told() -> None:
     found = launches(None, 200)
     assert "×2 (1.6–2.5)" in found.sentence
+    assert "the model's kernels could not be counted" in found.sentence
+
+
+def test_without_the_models_rate_the_launches_alone_are_told() -> None:
+    found = launches(500, None)
+    assert found.word == "inconclusive"
+    assert "the model's rate was not measured" in found.sentence
+
+
+def test_the_model_is_no_arm_beside_the_chains() -> None:
+    setup = launch_latency.setup(a_subject())
+    (part,) = setup.parts
+    assert {arm.target.engine for arm in part.arms.values()} == {"chain"}
+    assert setup.rates["model"].target == a_subject().target
 
 
 # ---- prefill-step --------------------------------------------------------------------------------
@@ -202,6 +251,8 @@ def test_prefill_steps_go_as_far_as_prompts_are_long() -> None:
         ["step 8192", "step 2048", "step 512"],
     ]
     assert {part.metric for part in parts[1:]} == {"prefill"}
+    decode = [arm.task for arm in parts[0].arms.values()]
+    assert all(isinstance(task, Timed) and task.prompt_tokens == 64 for task in decode)
     assert all(
         isinstance(arm.task, Timed) and arm.task.prompt_tokens == 8192
         for arm in parts[3].arms.values()
@@ -267,16 +318,51 @@ def test_the_poem_is_put_to_more_experts_and_to_the_dense_model() -> None:
 def test_named_builds_of_the_same_shape_are_compared_rather_than_random_ones() -> None:
     eight = a_model("eight", MOE, bits=8.5)
     setup = precision.setup(a_subject(MOE, eight, a_model("dense", DENSE, bits=6.5)))
-    assert list(setup.parts[0].arms) == ["4.5 bits per weight", "8.5 bits per weight"]
+    assert list(setup.parts[0].arms) == [
+        "first of 4.5 bits per weight",
+        "eight of 8.5 bits per weight",
+    ]
     assert list(precision.probes(a_subject(MOE, eight), POEM)) == list(setup.parts[0].arms)
     assert precision.probes(a_subject(MOE), POEM) == {}
+
+
+def test_the_first_model_stays_the_first_and_no_build_takes_the_place_of_another() -> None:
+    others = (a_model("wide", MOE, 16), a_model("twin", MOE, 4.5), a_model("narrow", MOE, 3.5))
+    setup = precision.setup(a_subject(MOE, *others))
+    names = [arm.target.model for arm in setup.parts[0].arms.values()]
+    assert names == ["first", "narrow", "twin", "wide"]
+    # Twins tell nothing of precision: random weights of other precisions do.
+    twins = precision.setup(a_subject(MOE, a_model("twin", MOE, 4.5)))
+    assert next(iter(twins.parts[0].arms)) == "4 bits"
+
+
+def test_shapes_that_are_not_known_are_not_the_same_shape() -> None:
+    subject = a_subject(None, a_model("other", None, bits=8.5))
+    assert precision.unfit(subject) is not None
+    assert precision.probes(subject, POEM) == {}
+
+
+def test_only_builds_of_more_bits_can_show_that_rounding_is_to_blame() -> None:
+    subject = a_subject(MOE, a_model("narrow", MOE, 3.5), a_model("wide", MOE, 8.5))
+    setup = precision.setup(subject)
+    first, narrow, wide = setup.parts[0].arms
+    shown = evidence(setup, {("precisions", wide): speed(0.6, 0.5, 0.7)})
+    replies = {first: Passes(0, 20), narrow: Passes(20, 20), wide: Passes(0, 20)}
+    found = judged(precision.judge, replace(shown, probes=replies))
+    assert found.word == "not supported"
+    found = judged(precision.judge, replace(shown, probes={**replies, wide: Passes(20, 20)}))
+    assert found.word == "supported"
+    only_narrower = {first: Passes(0, 20), narrow: Passes(20, 20)}
+    found = judged(precision.judge, replace(shown, probes=only_narrower))
+    assert found.word == "inconclusive"
 
 
 def test_large_shapes_are_cut_to_what_a_disk_can_bear() -> None:
     names = [arm.target.model for arm in precision.setup(a_subject()).parts[0].arms.values()]
     assert names == [f"first-None-{bits}" for bits in (4, 5, 6, 8, None)]
+    # 0.62e9 weights of vocabulary and 0.62e9 a layer: 2.5 GB at 16 bits with one, 3.7 with two.
     large = precision.setup(a_subject(QWEN3_30B)).parts[0].arms.values()
-    assert {arm.target.model.split("-")[1] for arm in large} == {"3"}  # 48 · 2 / 30.5
+    assert {arm.target.model.split("-")[1] for arm in large} == {"1"}
 
 
 def test_time_against_bytes_gives_bandwidth_and_what_a_token_costs_besides() -> None:
@@ -297,14 +383,48 @@ def test_time_against_bytes_gives_bandwidth_and_what_a_token_costs_besides() -> 
 # ---- decoding ------------------------------------------------------------------------------------
 
 
-def test_sampling_that_passes_no_more_than_greedy_leaves_beams_unsupported() -> None:
+GREEDY_FAILS, GREEDY_PASSES = Passes(0, 1), Passes(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("greedy", "sampled", "word", "said"),
+    [
+        # Wilson: 15/20 is 0.53 to 0.89, 14/20 is 0.48 to 0.85, 5/20 is 0.11 to 0.47.
+        (GREEDY_FAILS, Passes(15, 20), "supported", "fails, and 15/20 sampled pass: sampling, wh"),
+        (GREEDY_FAILS, Passes(14, 20), "inconclusive", "too few replies"),
+        (GREEDY_FAILS, Passes(6, 20), "inconclusive", "too few replies"),
+        (GREEDY_FAILS, Passes(5, 20), "not supported", "mostly fails as well"),
+        (GREEDY_FAILS, Passes(0, 1), "inconclusive", "too few replies"),
+        (GREEDY_PASSES, Passes(20, 20), "not supported", "cuts the most away, passes"),
+        (GREEDY_PASSES, Passes(0, 20), "not supported", "cuts the most away, passes"),
+    ],
+)
+def test_pruning_is_to_blame_only_if_sampling_mostly_passes_where_greedy_fails(
+    greedy: Passes, sampled: Passes, word: str, said: str
+) -> None:
+    setup = decoding.setup(a_subject())
+    shown = evidence(setup, {("drawing", "sampled"): speed(0.9, 0.88, 0.92)})
+    probes = {"sampled": sampled, "greedy": greedy}
+    found = judged(decoding.judge, replace(shown, probes=probes))
+    assert found.word == word
+    assert said in found.sentence
+
+
+def test_the_greedy_reply_has_no_chance_in_it() -> None:
+    # 15/20 less 0 and less 1: Wilson's interval of 15/20, moved.
+    found = decoding.replies(GREEDY_FAILS, Passes(15, 20))
+    assert (effect(found).value, effect(found).n) == (0.75, 20)
+    assert effect(found).low == pytest.approx(0.5313, abs=1e-4)
+    found = decoding.replies(GREEDY_PASSES, Passes(15, 20))
+    assert effect(found).value == -0.25
+    assert effect(found).low == pytest.approx(-0.4687, abs=1e-4)
+
+
+def test_without_replies_decoding_has_a_speed_and_no_verdict() -> None:
     setup = decoding.setup(a_subject())
     shown = evidence(setup, {("drawing", "sampled"): speed(0.9, 0.88, 0.92)})
     found = judged(decoding.judge, shown)
     assert (found.word, found.effect) == ("inconclusive", estimate(0.9, 0.88, 0.92))
-    passing = {"sampled": Passes(20, 20), "greedy": Passes(1, 1)}
-    found = judged(decoding.judge, replace(shown, probes=passing))
-    assert found.word == "not supported"
 
 
 # ---- bytes-model ---------------------------------------------------------------------------------
@@ -354,7 +474,10 @@ def test_a_single_model_is_predicted_from_slices_of_its_shape() -> None:
     setup = bytes_model.setup(a_subject(MOE))
     assert sorted(setup.parts[0].arms) == ["first", "first-1-4", "first-2-4"]
     large = bytes_model.setup(a_subject(QWEN3_30B))
-    assert sorted(large.parts[0].arms) == ["first", "first-12-4", "first-6-4"]
+    # 0.31 GB of vocabulary and as much a layer: 3 GB hold eight layers, and the half of them.
+    assert sorted(large.parts[0].arms) == ["first", "first-4-4", "first-8-4"]
+    huge = bytes_model.setup(a_subject(QWEN3_235B))  # one layer alone fills them; two differ
+    assert sorted(huge.parts[0].arms) == ["first", "first-1-4", "first-2-4"]
     one_layer = a_subject(replace(MOE, num_hidden_layers=1))
     assert bytes_model.unfit(one_layer) is not None
 

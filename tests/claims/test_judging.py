@@ -82,3 +82,15 @@ def test_a_model_that_passes_as_it_is_leaves_nothing_to_explain() -> None:
 
 def test_few_replies_decide_nothing() -> None:
     assert better_replies(Passes(0, 2), {"greedy": Passes(1, 1)}, "sampling").word == "inconclusive"
+
+
+def test_the_best_of_several_is_held_to_a_stricter_level() -> None:
+    # 5/20 against 0/20: Newcombe gives 0.01 to 0.47 at 95 %, and reaches below 0 at 98.75 %.
+    one = {"8 experts": Passes(5, 20)}
+    assert better_replies(Passes(0, 20), one, "sparsity").word == "supported"
+    four = one | {f"{k} experts": Passes(3, 20) for k in (2, 4, 16)}
+    found = better_replies(Passes(0, 20), four, "sparsity")
+    assert found.word != "supported"
+    assert found.effect is not None
+    assert found.effect.low is not None
+    assert found.effect.low < 0

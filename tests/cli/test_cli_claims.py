@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from mlxbench.claims import CLAIMS
+from mlxbench.claims import CLAIMS, Claim
+from mlxbench.cli import claims_run
 from mlxbench.measure.comparing import compare
 from mlxbench.store import Store
 from tests.cli.conftest import Invoke
 from tests.cli.invoke import Outcome, environment
+from tests.lab.other_families import FAMILIES, made
 
 NAMES = [claim.name for claim in CLAIMS]
 QUICK = ("--budget", "0.05")
@@ -43,20 +45,112 @@ def test_all_claims_are_tested_on_the_tiny_mixture_and_kept_as_comparisons(
     outcome = mlxbench(*command, "--db", str(db), "--json")
     found = document(outcome)
     assert [one["name"] for one in found["claims"]] == NAMES
+    sdpa = found["claims"].pop(1)
+    assert (sdpa["name"], sdpa["verdict"], sdpa["n"]) == ("sdpa", "does not apply", 0)
+    assert "no fused attention on a CPU" in sdpa["sentence"]
     words = {"supported", "not supported", "inconclusive"}
     assert {one["verdict"] for one in found["claims"]} <= words
     assert all(one["failure"] is None and one["sentence"] for one in found["claims"])
     assert all(one["n"] >= 4 for one in found["claims"] if one["effect"] is not None)
     assert "measured on a CPU: an answer for this CPU" in found["backend_note"]
     assert found["machine"]
+    assert found["synthetic"] is True
     with Store.open(db, create=False) as store:
         for one in found["claims"]:
             assert one["comparisons"]
             assert {store.comparison(each).status for each in one["comparisons"]} == {"done"}
-    said = outcome.err.splitlines()
-    assert said.index(next(line for line in said if "8 claims in 10 comparisons" in line)) < min(
-        number for number, line in enumerate(said) if line.startswith("loading")
-    )
+        (rate,) = found["claims"][1]["runs"]
+        assert store.run(rate).arm.target.model == "tiny-moe"
+    shown = mlxbench("results", "list", "--db", str(db)).out
+    exported = mlxbench("results", "export", "--every-run", "--db", str(db)).out
+    assert rate in exported
+    assert not any(word in shown + exported for word in ("dependent", "chain"))
+    launches = mlxbench("results", "show", found["claims"][1]["comparisons"][0], "--db", str(db))
+    assert "launches/s" in launches.out
+    assert "tok/s" not in launches.out
+
+
+def test_what_it_takes_is_said_before_anything_is_made(
+    mlxbench: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlxbench.cli.claims_run._tested", stopped)
+    claims = ("precision", "bytes-model", "prefill-step", "launch-latency")
+    db = ("--db", str(tmp_path / "r.sqlite"))
+    monkeypatch.setenv("MLXBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("mlxbench.cli.claims_announcing.cache_directory", lambda: tmp_path / "new")
+    outcome = mlxbench("claims", "run", *claims, "--model", "tiny-moe", *QUICK, *db)
+    assert outcome.code == 130
+    (named, variants) = [line for line in outcome.err.splitlines() if line.startswith("to be made")]
+    place = f"to be made of random weights in {tmp_path / 'new' / 'synthetic'}, "
+    assert named.startswith(place)
+    assert variants.startswith(place)
+    names = [
+        part.split()[0] for part in variants.removeprefix(place).partition(": ")[2].split(", ")
+    ]
+    assert names == [
+        *("tiny-moe", "tiny-moe-5bit", "tiny-moe-6bit", "tiny-moe-8bit", "tiny-moe-unquantised"),
+        *("tiny-moe-2l", "tiny-moe-1l"),
+    ]
+    (line,) = [line for line in outcome.err.splitlines() if " comparisons" in line]
+    # Decoding and a prompt of 16 in two steps each, one of 512 in two; five trials of each. Every
+    # one of the eight models of the two others reads its prompt of 32 once.
+    read = 5 * (2 * 16 + 2 * 16 + 2 * 512) + 8 * 32
+    assert line.startswith("4 claims in ")
+    assert f"at least {read:,} prompt tokens to read" in line, line
+
+
+def stopped(*_: Any) -> Any:
+    raise KeyboardInterrupt
+
+
+def test_replies_are_announced_as_a_probe_announces_them(
+    mlxbench: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlxbench.cli.claims_run._tested", stopped)
+    monkeypatch.setattr("mlxbench.cli.claims_run._random", lambda _: False)
+    command = ("claims", "run", "experts", "decoding", "--model", "tiny-moe", *QUICK, "--probe")
+    outcome = mlxbench(*command, "--db", str(tmp_path / "r.sqlite"))
+    asked = [line for line in outcome.err.splitlines() if "replies of at most" in line]
+    assert [line.partition(" probe")[0] for line in asked] == [
+        *("tiny-moe (as it is)", "tiny-moe (8 experts)", "tiny-moe (greedy)")
+    ]
+    assert "20 replies of at most 16,384 tokens" in asked[0]
+    assert "1 replies" in asked[2]
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_a_model_of_another_family_has_a_table_too(
+    mlxbench: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str
+) -> None:
+    monkeypatch.setattr("mlxbench.lab.ablations.fuses_attention", lambda: True)
+    model = made(family, tmp_path / family)
+    command = ("claims", "run", "sdpa", "launch-latency", "--model", str(model), "-d", "32")
+    outcome = mlxbench(*command, *QUICK, "--db", str(tmp_path / "r.sqlite"), "--json")
+    sdpa, launches = document(outcome)["claims"]
+    assert (sdpa["failure"], launches["failure"]) == (None, None)
+    assert sdpa["n"] >= 4
+    assert len(sdpa["comparisons"]) == 1  # without the blocks
+    assert "the model's kernels could not be counted" in launches["sentence"]
+
+
+def test_a_bug_in_one_claim_takes_no_other_claims_result_along(
+    mlxbench: Invoke,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    real = claims_run._tested
+
+    def broken(claim: Claim, bench: Any) -> Any:
+        if claim.name == "bytes-model":
+            raise AttributeError("a bug")
+        return real(claim, bench)
+
+    monkeypatch.setattr("mlxbench.cli.claims_run._tested", broken)
+    command = ("claims", "run", "router-fusion", "bytes-model", "--model", "tiny-dense", *QUICK)
+    with pytest.raises(AttributeError):
+        mlxbench(*command, "--db", str(tmp_path / "r.sqlite"))
+    assert "a dense model has no router" in capsys.readouterr().out
 
 
 def test_the_table_shows_what_does_not_apply_and_where_it_was_measured(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ from mlx_lm.models.cache import make_prompt_cache
 from mlxbench.errors import InputError
 from mlxbench.lab import ablations
 from mlxbench.synthetic import Recipe, ensure
+from tests.lab.other_families import FAMILIES, made
 from tests.synthetic.shapes import MOE, TINY
 
 
@@ -74,9 +76,32 @@ def test_it_is_taken_back_whatever_happens(model: Any) -> None:
     assert before == [getattr(module, ablations.FUNCTION) for module in (qwen3, qwen3_moe)]
 
 
-def test_a_family_with_another_attention_is_refused() -> None:
-    strange = SimpleNamespace(layers=[SimpleNamespace(self_attn=SimpleNamespace())])
-    with pytest.raises(InputError, match="works in a way that is not known"):
-        ablations.manual_attention(strange).__enter__()
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_other_families_that_call_mlx_lms_own_attention_have_it_spelt_out_too(
+    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = mlx_lm.load(str(made(family, tmp_path)))[0]
+    prompt = mx.arange(30, 62)
+    stock = decoded(model, prompt)
+    with calls_counted(monkeypatch) as lengths, ablations.manual_attention(model):
+        ours = decoded(model, prompt)
+    assert lengths == [1] * len(model.layers)
+    assert np.abs(ours - stock).max() <= 1e-4 * np.abs(stock).max()
+
+
+def test_a_family_without_that_attention_is_refused() -> None:
     with pytest.raises(InputError, match="no attention that is known"):
-        ablations.manual_attention(SimpleNamespace(layers=[object()])).__enter__()
+        ablations.manual_attention(SimpleNamespace(modules=lambda: [object()])).__enter__()
+
+
+@pytest.mark.parametrize("other", [{"mask": mx.ones((1, 1, 1, 5))}, {"sinks": mx.zeros(4)}])
+def test_a_decode_step_that_would_stay_fused_is_refused(
+    model: Any, other: dict[str, mx.array]
+) -> None:
+    home = qwen3_moe if "moe" in type(model).__module__ else qwen3
+    one, past = mx.zeros((1, 4, 1, 64)), mx.zeros((1, 2, 5, 64))
+    with ablations.manual_attention(model):
+        attention = getattr(home, ablations.FUNCTION)
+        attention(one, past, past, cache=None, scale=1.0, mask=None)
+        with pytest.raises(InputError, match="is not spelt out here"):
+            attention(one, past, past, cache=None, scale=1.0, **{"mask": None, **other})

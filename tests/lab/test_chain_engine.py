@@ -10,8 +10,9 @@ import pytest
 from mlxbench.engines.mlx.kernels import provided
 from mlxbench.errors import InputError
 from mlxbench.lab import ablations, chain_engine
-from mlxbench.records import Arm, Completed, Options, Target, Timed
+from mlxbench.records import Arm, Completed, Failed, Options, Target, Timed
 from mlxbench.synthetic import Recipe, ensure
+from tests.lab.other_families import FAMILIES, made
 from tests.synthetic.shapes import MOE, TINY
 
 TASK = Timed("decode", 1, 9)
@@ -75,3 +76,27 @@ def test_an_arm_that_swaps_in_what_nobody_provided_is_refused(tmp_path: Path) ->
 def test_a_chain_that_is_not_known_is_refused() -> None:
     with pytest.raises(InputError, match="no chain 'sideways'"):
         chain_engine.open(Target(chain_engine.NAME, "sideways", ""))
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_blocks_of_another_family_are_refused_before_they_are_loaded(
+    family: str, tmp_path: Path
+) -> None:
+    target = Target(chain_engine.NAME, "other/blocks", str(made(family, tmp_path)))
+    said = f"what comes after attention in a '{family}' is not known here; use a Qwen-3 model"
+    with pytest.raises(InputError, match=said):
+        chain_engine.predict_memory(target, [Arm(target, TASK)])
+    with pytest.raises(InputError, match=said):
+        chain_engine.open(target)
+
+
+def test_a_fault_of_the_device_is_a_failed_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = chain_engine.open(Target(chain_engine.NAME, "dependent", ""))
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("the device is gone")
+
+    monkeypatch.setattr(mx, "eval", broken)
+    trial = loaded.run(TASK, Options(), 0)
+    assert isinstance(trial, Failed)
+    assert "the device is gone" in trial.message

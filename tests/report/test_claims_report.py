@@ -25,7 +25,10 @@ MEASURED = Outcome(
 SHARE = Judgement("inconclusive", Estimate(0.31, 0.28, 0.35, 8), "share of a token's time", "So.")
 OUTCOMES = (
     MEASURED,
-    Outcome(LAUNCH, SHARE, ("20261127-071803-52898a",), failure="blocks: it broke."),
+    Outcome(
+        *(LAUNCH, SHARE, ("20261127-071803-52898a",), ("20261127-071803-52898b",)),
+        failure="blocks: it broke.",
+    ),
     Outcome(EXPERTS, unfit="Does not apply: a dense model has no experts."),
 )
 
@@ -60,6 +63,7 @@ def test_the_table_has_the_notes_columns_and_one_of_what_was_measured_here() -> 
 
 def test_what_failed_beside_a_judgement_is_said() -> None:
     assert "launch-latency: So. blocks: it broke." in shown(MAC)
+    assert "kept as 20261127-071803-52898a 20261127-071803-52898b" in shown(MAC)
 
 
 def test_another_machine_than_the_notes_is_pointed_out() -> None:
@@ -75,7 +79,7 @@ def test_another_machine_than_the_notes_is_pointed_out() -> None:
 
 
 def test_the_document_has_the_contracts_keys() -> None:
-    found = document(OUTCOMES, MAC, ["qwen3-30b-a3b"])
+    found = document(OUTCOMES, MAC, ["qwen3-30b-a3b"], synthetic=True)
     one = found["claims"][0]
     assert (one["name"], one["verdict"], one["n"]) == ("router-fusion", "not supported", 12)
     assert (one["effect"], one["interval"]) == (1.041, [1.032, 1.05])
@@ -87,4 +91,6 @@ def test_the_document_has_the_contracts_keys() -> None:
         None,
         None,
     )
+    assert found["synthetic"] is True
+    assert found["claims"][1]["runs"] == ["20261127-071803-52898b"]
     assert found["machine"] == "Apple M3 Ultra, metal, macOS 26.1 (25B78)"
