@@ -44,10 +44,10 @@ def report(
     \b
     report.html   one self-contained page, light and dark; open it in a browser
     report.md     the same for a README or a post, with plots/*.png
-    results.csv   the rows, as `results export` writes them
+    results.csv   its rows; `results export` also has the runs of comparisons
 
     Shown is the newest of each model, workload, settings and machine, beside published figures.
-    An earlier report in DIR is replaced.
+    An earlier report in DIR is replaced, its plots included.
     """
     from mlxbench import registry
     from mlxbench.cli.output import print_json

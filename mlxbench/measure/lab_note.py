@@ -23,7 +23,17 @@ from mlxbench.measure.plan import Plan
 from mlxbench.measure.recording import recorded
 from mlxbench.measure.runs import loaded, measure_job, predicted_bytes
 from mlxbench.measure.session import Job, Session
-from mlxbench.records import Arm, Environment, Generate, Message, Probe, Sampler, Target, Timed
+from mlxbench.records import (
+    Arm,
+    Environment,
+    Generate,
+    Message,
+    Probe,
+    Sampler,
+    Target,
+    Timed,
+    machine_key,
+)
 from mlxbench.roofline import fits
 from mlxbench.store import Store
 
@@ -111,7 +121,7 @@ def done(job: Job, store: Store) -> str | None:
 
 
 def _machine(environment: Environment) -> tuple[object, ...]:
-    return (environment.machine, environment.cpu, environment.accelerator, environment.versions)
+    return (*machine_key(environment), environment.versions)
 
 
 def _held_together(

@@ -26,6 +26,7 @@ from mlxbench.records import (
     Target,
     Trial,
     TrialRecord,
+    machine_key,
 )
 from mlxbench.roofline import fits
 
@@ -100,7 +101,7 @@ def _same_conditions(run: Run, opened: Opened) -> bool:
 def _machine(environment: Environment) -> tuple[object, ...]:
     """What decides over a reply's tokens, besides weights and settings."""
     versions = [environment.versions.get(name) for name in ("mlx", "mlx-lm")]
-    return (environment.machine, environment.cpu, environment.accelerator, *versions)
+    return (*machine_key(environment), *versions)
 
 
 def _replies(

@@ -15,7 +15,7 @@ from typing import Any, Self
 from rich.table import Table
 from rich.text import Text
 
-from mlxbench.records import Options, Reference
+from mlxbench.records import Environment, Options, Reference, Sampler
 from mlxbench.report.format import MISSING, interval, memory, milliseconds, rate
 from mlxbench.report.rows import ResultRow
 
@@ -181,7 +181,14 @@ def plainest(family: Family) -> list[ResultRow]:
 
 def machine(row: ResultRow) -> str:
     """What it ran on, in a word."""
-    return row.accelerator or row.cpu or MISSING
+    return chip(row) or MISSING
+
+
+def chip(found: ResultRow | Environment) -> str | None:
+    """What computed: a GPU with its cores, for one name is sold with several numbers of them."""
+    if found.accelerator and found.accelerator_cores:
+        return f"{found.accelerator}, {found.accelerator_cores} GPU cores"
+    return found.accelerator or found.cpu
 
 
 def _extras(row: ResultRow) -> tuple[Any, ...]:
@@ -193,7 +200,7 @@ def _changes(row: ResultRow) -> tuple[Any, ...]:
     return (
         *(row.status != "done", row.decode_tps is None, row.mode != "pipelined"),
         *(row.resident or "", row.routing or "", row.kernels or "", row.kv_bits or 0),
-        row.temperature,
+        *(row.temperature, 1 - row.top_p, row.top_k),
     )
 
 
@@ -224,6 +231,10 @@ def _settings(row: ResultRow) -> Iterator[str]:
         yield row.mode
     if row.temperature:
         yield f"temperature {row.temperature:g}"
+    if row.top_p != Sampler().top_p:
+        yield f"top-p {row.top_p:g}"
+    if row.top_k:
+        yield f"top-k {row.top_k}"
     if row.kv_bits:
         yield f"KV {row.kv_bits} bit"
     if row.prefill_step_size != Options().prefill_step_size:

@@ -4,6 +4,11 @@ Whoever shows Markdown also shows the HTML in it, so each value is escaped by de
 passes everything through `escaped`, and only what was built here as Markdown (a table, a code
 block) stays as it is.
 
+Where people post a report, text becomes links without any markup: names of users, who are told,
+numbers of issues, addresses, emoji. Neither a backslash nor an entity prevents that, for those
+sites look for them in the text that both end up as. So a space of no width parts them, which nobody
+sees; commands, which people copy, are code and stay as they are.
+
 The table at the head of a README is the first table of a report. It stands between two markers, and
 is made from exported rows, so that a test can hold it to its records::
 
@@ -34,6 +39,11 @@ NOT_IN_BLOCK = ("ttft", "run")
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_])")
 # What begins a heading, a list or an underlined heading, at the start of a line alone.
 _LINE_START = re.compile(r"^(\d*)([#+\-=.)])(?=\s|$|#|-|=)")
+# What becomes a link or a picture by itself: @name, #12, GH-12, http://, www. and :emoji:.
+_LINKED = re.compile(
+    r"@(?=\S)|#(?=\d)|:(?=//|[\w+-]+:)|(?<![^\W_])(?:GH-(?=\d)|www(?=\.))", re.IGNORECASE
+)
+_NO_SPACE = "\u200b"
 
 
 class Made(str):
@@ -94,7 +104,8 @@ def rows_table(rows: Iterable[ResultRow]) -> str:
 
 def rows_from_jsonl(exported: str) -> list[ResultRow]:
     """The rows of `results export --format jsonl`."""
-    return [ResultRow(**json.loads(said)) for said in exported.splitlines() if said]
+    # Not `splitlines`, which also breaks lines where JSON does not, as at U+2028.
+    return [ResultRow(**json.loads(said)) for said in exported.split("\n") if said.strip()]
 
 
 def between_markers(whole: str, block: str) -> str:
@@ -115,9 +126,10 @@ def table(made: Grid) -> Made:
 
 
 def escaped(value: object) -> str:
-    """Foreign text that shows as what it is: no control characters, no markup."""
-    shown = _SPECIAL.sub(lambda found: "\\" + found[0], one_line(str(value)))
-    return _LINE_START.sub(r"\1\\\2", shown)
+    """Foreign text that shows as what it is: no control characters, no markup, no links."""
+    parted = _LINKED.sub(lambda found: found[0] + _NO_SPACE, one_line(str(value)))
+    shown = _SPECIAL.sub(lambda found: "\\" + found[0], parted)
+    return _LINE_START.sub(r"\1\\\2", shown).replace(_NO_SPACE, "&#8203;")
 
 
 def fenced(commands: Iterable[str]) -> Made:

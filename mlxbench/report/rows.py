@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from mlxbench.records import Options, Run, Sampler, Task, Timed
+from mlxbench.records import MACHINE_FIELDS, Options, Run, Sampler, Task, Timed
 from mlxbench.report.probes import ProbeResult
 from mlxbench.report.routing import routing_words
 from mlxbench.report.summary import Summary
@@ -74,6 +74,7 @@ class ResultRow:
     cpu: str | None
     accelerator: str | None
     accelerator_backend: str | None
+    accelerator_cores: int | None
     memory_bytes: int | None
     os: str | None
     os_version: str | None
@@ -90,21 +91,9 @@ COLUMNS = tuple(field.name for field in fields(ResultRow))
 SETTINGS = (
     *("model", "engine", "synthetic", "revision", "fingerprint", "workload", "test"),
     *("prompt_tokens", "generation_tokens", "depth", "batch_size", "mode", "temperature"),
-    *(
-        "top_p",
-        "top_k",
-        "kv_bits",
-        "prefill_step_size",
-        "routing",
-        "kernels",
-        "resident",
-        "machine",
-        "cpu",
-        "accelerator",
-        "mlx",
-        "mlx_lm",
-        "server",
-    ),
+    *("top_p", "top_k", "kv_bits", "prefill_step_size", "routing", "kernels", "resident"),
+    *MACHINE_FIELDS,
+    *("mlx", "mlx_lm", "server"),
 )
 
 
@@ -221,10 +210,7 @@ def _server(run: Run) -> str | None:
 def _machine(run: Run) -> dict[str, Any]:
     machine = run.environment
     return {
-        "machine": machine.machine,
-        "cpu": machine.cpu,
-        "accelerator": machine.accelerator,
-        "accelerator_backend": machine.accelerator_backend,
+        **{name: getattr(machine, name) for name in MACHINE_FIELDS},
         "memory_bytes": machine.memory_bytes,
         "os": machine.os,
         "os_version": machine.os_version,

@@ -189,6 +189,7 @@ def results_table(
         *("run", "model", "test", "tok/s", "± 95 %", "n", "probe"), right=("tok/s", "± 95 %", "n")
     )
     made.columns[0].no_wrap = True
+    made.padding = 0  # so that names need not fold at 80 columns
     for summary in summaries:
         target, found = summary.run.arm.target, getattr(summary, headline(summary.run))
         made.add_row(

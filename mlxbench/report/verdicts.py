@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mlxbench.records import Options, Probe, Run, Timed
+from mlxbench.records import Options, Probe, Run, Timed, machine_key
 from mlxbench.report.probes import ProbeResult, graded
 from mlxbench.report.summary import Summary
 from mlxbench.store import Store
@@ -66,14 +66,11 @@ def _is_shown(run: Run) -> bool:
 def _key(run: Run) -> Key:
     options: Options = run.arm.options
     weights = run.checkpoint.fingerprint if run.checkpoint else None
-    machine = run.environment
     return (
         run.arm.target.engine,
         weights or run.arm.target.model,
         options.kv_bits,
         options.routing,
         options.kernels,
-        machine.machine,
-        machine.cpu,
-        machine.accelerator,
+        *machine_key(run.environment),
     )

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from mlxbench.report import page
+from mlxbench.report.gathering import gather
+from mlxbench.report.page import files
 from mlxbench.report.rows import COLUMNS
 from mlxbench.store import Store
 from tests.cli.invoke import Outcome
@@ -74,6 +77,35 @@ def test_the_same_store_gives_the_same_page_and_touches_nothing_else(
     assert {name: Path(name).read_bytes() for name in first["files"]} == before
     assert note.read_text() == "mine"
     assert len(list(folder.rglob("*"))) == len(before) + 2  # the note and the folder of plots
+
+
+def test_plots_of_an_earlier_report_that_this_one_lacks_are_removed(
+    mlxbench: Invoke, stored: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "report"
+    command = ("results", "report", "--db", stored, "-o", str(folder))
+    assert mlxbench(*command).code == 0
+    before = {path.name for path in (folder / "plots").iterdir()}
+    mine = [folder / "plots" / "mine.png", folder / "probe.png", folder / "plots" / "probe.svg"]
+    for path in mine:
+        path.write_text("mine")
+    assert mlxbench(*command, "--model", "tiny-moe").code == 0
+    after = {path.name for path in (folder / "plots").iterdir()} - {path.name for path in mine}
+    assert "ratios.png" in before - after
+    markdown = (folder / "report.md").read_text()
+    assert after == {name for name in before if f"(plots/{name})" in markdown}
+    assert [path.read_text() for path in mine] == ["mine"] * len(mine)
+
+
+def test_a_file_where_plots_would_lie_is_left_alone_by_a_report_without_any(
+    stored: str, tmp_path: Path
+) -> None:
+    (tmp_path / "plots").write_text("mine")
+    with Store.open(Path(stored)) as store:
+        gathered = gather(store, {})
+    made = page.contents(gathered, [], "x")
+    assert len(files.write(tmp_path, made, gathered.rows)) == 3
+    assert (tmp_path / "plots").read_text() == "mine"
 
 
 def test_a_report_is_about_the_models_and_days_that_were_asked_for(

@@ -7,10 +7,11 @@ Nothing in here was measured.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 from mlxbench import registry
 from mlxbench.acrostic import NOTE_PROMPT, PHRASE
@@ -35,7 +36,7 @@ from mlxbench.records import (
     Trial,
     TrialRecord,
 )
-from mlxbench.roofline import active_bytes, kv_bytes_per_token, parameters, weight_bytes
+from mlxbench.roofline import kv_bytes_per_token, parameters, read_bytes
 from mlxbench.store import Store
 from tests.report.probe_samples import CUT, NOTHING, RIGHT, WRONG, replied
 
@@ -49,6 +50,7 @@ STUDIO = Environment(
     accelerator="Apple M3 Ultra",
     accelerator_backend="metal",
     accelerator_cores=80,
+    accelerator_memory_bytes=480 * GIB,
     versions={"python": "3.12.8", "mlx": "0.32.4", "mlx-lm": "0.32.2"},
 )
 LINUX = Environment(
@@ -62,6 +64,7 @@ LINUX = Environment(
 )
 MODELS = {"qwen3-30b-a3b": 1440, "qwen3-32b": 1280, "qwen3-235b-a22b": 2820}  # kernels per token
 BANDWIDTH, KERNEL_S = 690e9, 3.6e-6
+FOUR_BITS: Mapping[str, Any] = {"": {"bits": 4, "group_size": 64}}
 FIRST = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 CONTROL = Question("control-ordinary-01", None, (Message("user", "What is this piece?\n\nA day."),))
 
@@ -80,7 +83,8 @@ def checkpoint(model: str) -> Checkpoint:
         "hub",
         f"~/models/{model}",
         fingerprint=model * 4,
-        weight_bytes=weight_bytes(shape),
+        weight_bytes=read_bytes(shape, FOUR_BITS).stored,
+        quantization=FOUR_BITS,
         bits_per_weight=4.5,
         model_type=shape.model_type,
         params_active=parameters(shape).active,
@@ -93,7 +97,7 @@ def pace(model: str, context: float) -> float:
     """Seconds per token, as if by a machine of these two constants."""
     shape = registry.load()[model].shape
     assert shape is not None
-    read = active_bytes(shape) + kv_bytes_per_token(shape) * context
+    read = read_bytes(shape, FOUR_BITS).active + kv_bytes_per_token(shape) * context
     return read / BANDWIDTH + MODELS.get(model, 100) * KERNEL_S
 
 

@@ -57,6 +57,24 @@ def test_another_machine_or_version_is_another_measurement(store: Store) -> None
     assert len(gathered(store, *runs).rows) == 3
 
 
+def test_another_number_of_cores_or_a_cpu_instead_is_another_machine(store: Store) -> None:
+    smaller = replace(samples.STUDIO, accelerator_cores=60)
+    on_cpu = replace(samples.STUDIO, accelerator=None, accelerator_backend="cpu")
+    runs = [small(1), small(2, environment=smaller), small(3, environment=on_cpu)]
+    probes = [
+        replace(samples.probed(MODEL, "fomo", [reply], number=number), environment=environment)
+        for number, environment, reply in ((4, samples.STUDIO, RIGHT), (5, smaller, NOTHING))
+    ]
+    found = gathered(store, *runs, *probes)
+    assert len(found.probes) == 2
+    verdicts = {
+        (row.accelerator_backend, row.accelerator_cores): row.probe_verdict
+        for row in found.rows
+        if row.decode_tps
+    }
+    assert verdicts == {("metal", 80): "PASS", ("metal", 60): "FAIL", ("cpu", 80): None}
+
+
 def test_a_run_that_was_broken_off_does_not_replace_one_that_was_not(store: Store) -> None:
     found = gathered(store, small(1), small(2, status="aborted"))
     assert [row.status for row in found.rows] == ["done"]

@@ -27,8 +27,11 @@ NASTY = [
     *("<script>", "</td>", "<img src=x>", "[a](http://x)", "![a](x)", "<http://x>", "|", "\\", "`"),
     *("``", "*b*", "_i_", "__b__", "~~s~~", "&amp;", "&lt;", "$x$", "#", "1.", "-", "+", "=", ">"),
     *("\n", "\r", "\x1b[2J", "\u202e", "\x00", " ", "model", "a_b", "tg128 @ d4096", "名", "é"),
-    "---",
+    *("---", "@", "@name", "#12", "GH-12", "gh-7", "owner/repo#5", "http://x.y", "https://"),
+    *("www.x", ":tada:", ":100:", "::", "a@b.cd", "12", "qwen3:30b-a3b", "high-5"),
 ]  # fmt: skip
+# What GitHub and its kind turn into links and pictures, found in text that is rendered already.
+LINKED = re.compile(r"@\w|#\d|(?<![^\W_])GH-\d|://|(?<![^\W_])www\.|:[\w+-]+:", re.IGNORECASE)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,7 @@ def parser() -> MarkdownIt:
 
 
 def cells(text: str) -> list[list[str]]:
-    """The rows of the tables in a text, as a reader sees their cells."""
+    """The rows of the tables in a text, as a reader sees their cells; nothing becomes a link."""
     rows: list[list[str]] = []
     for token in parser().parse(text):
         if token.type == "tr_open":
@@ -61,10 +64,12 @@ def cells(text: str) -> list[list[str]]:
 def _shown(token: Token) -> str:
     """Only plain text is accepted: emphasis, links and HTML show as what they would do."""
     children = token.children or []
-    return "".join(
+    shown = "".join(
         child.content if child.type in ("text", "text_special") else f"<{child.type}>"
         for child in children
     )
+    assert not LINKED.search(shown)
+    return shown.replace("\u200b", "")
 
 
 def test_any_text_in_a_cell_is_read_as_that_text() -> None:
@@ -83,6 +88,22 @@ def test_any_text_in_a_paragraph_is_read_as_that_text() -> None:
         tokens = parser().parse(markdown.escaped(name))
         assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
         assert _shown(tokens[1]) == name
+
+
+def test_what_becomes_a_link_without_markup_is_parted_where_nobody_sees_it() -> None:
+    parted = {
+        "@name": "@&#8203;name",
+        "a@b.cd": "a@&#8203;b.cd",
+        "owner/repo#5": "owner/repo#&#8203;5",
+        "see GH-12": "see GH-&#8203;12",
+        "http://x.y": "http:&#8203;//x.y",
+        "www.x.y": "www&#8203;.x.y",
+        ":tada:": ":&#8203;tada:",
+    }
+    assert {text: markdown.escaped(text) for text in parted} == parted
+    for whole in ("tg128 @ d4096", "qwen3:30b-a3b", "high-5", "C#", "https", "12:30"):
+        assert markdown.escaped(whole) == whole
+    assert "@name #12" in markdown.fenced(["mlxbench decode --model @name #12"])
 
 
 def test_commands_stay_code_whatever_backticks_they_hold() -> None:
@@ -139,6 +160,63 @@ def test_the_first_table_is_the_same_from_exported_rows(gathered: Gathered) -> N
     again = markdown.rows_from_jsonl(to_jsonl(gathered.rows))
     assert again == list(gathered.rows)
     assert markdown.results_table(again) == markdown.results_table(gathered.rows)
+
+
+def test_rows_come_back_from_an_export_whatever_ends_a_line_in_them(gathered: Gathered) -> None:
+    ends = "a\u2028b\u2029c\u0085d\x0be\x0cf\x1cg\r\nh\ri"
+    rows = [replace(row, model=ends, command=ends) for row in gathered.rows[:2]]
+    assert markdown.rows_from_jsonl(to_jsonl(rows)) == rows
+    assert markdown.rows_from_jsonl(to_jsonl(rows).replace("\n", "\r\n")) == rows
+    assert markdown.rows_from_jsonl("\n") == []
+
+
+def test_the_block_has_published_figures_of_unmeasured_models_once_and_each_command_once(
+    gathered: Gathered,
+) -> None:
+    names = ("qwen3-32b", "qwen3:32b")
+    measured, other, another = (Reference("s", "e", "m", "w", tps) for tps in (1.0, 2.0, 3.0))
+    by_tag = {"qwen3:32b": (measured,), "other:tag": (other, another)}
+    references = {"qwen3-32b": (measured,), "other": (other, another), **by_tag}
+    rows = [row for row in gathered.rows if row.model in names and row.decode_tps]
+    assert len({row.model for row in rows}) == 2
+    again = [replace(row, run_id=f"{row.run_id}-again") for row in rows]
+    block = markdown.results_block([*rows, *again], references)
+    header, *shown = cells(block)
+    assert header == [
+        *("model", "test", "tok/s", "95 % interval", "n", "peak", "probe", "machine", "versions")
+    ]
+    assert [(row[0], row[2]) for row in shown[2:]] == [
+        *(("qwen3-32b (published)", "1"), ("other (published)", "2"), ("other (published)", "3"))
+    ]
+    assert [row[0] for row in shown[:2]] == ["qwen3-32b", "qwen3:32b (ollama)"]
+    tokens = [token for token in parser().parse(block) if token.type == "fence"]
+    (commands,) = (token.content.splitlines() for token in tokens)
+    assert commands == list(dict.fromkeys(row.command for row in rows))
+    assert len(commands) < len(rows)
+    served = [row for row in rows if row.engine == "ollama"]
+    _, *shown = cells(markdown.results_block(served, references))
+    assert [row[0] for row in shown] == [
+        *("qwen3:32b (ollama)", "qwen3:32b (published)"),
+        *("other (published)", "other (published)"),
+    ]
+
+
+def test_how_tokens_were_drawn_stands_with_the_test(gathered: Gathered) -> None:
+    greedy = next(row for row in gathered.rows if row.test == "tg128" and not row.resident)
+    drawn = replace(greedy, temperature=0.6, top_p=0.95, top_k=20)
+    _, (_, test, *_), (_, plain, *_) = cells(markdown.rows_table([drawn, greedy]))
+    assert test == "tg128, temperature 0.6, top-p 0.95, top-k 20"
+    assert plain == "tg128"
+
+
+def test_the_same_chip_with_another_number_of_cores_has_a_row_of_its_own(
+    gathered: Gathered,
+) -> None:
+    large = next(row for row in gathered.rows if row.test == "tg128")
+    small = replace(large, run_id="small", accelerator_cores=60)
+    _, *rows = cells(markdown.results_table([large, small]))
+    machines = {row[7] for row in rows}
+    assert machines == {"Apple M3 Ultra, 80 GPU cores", "Apple M3 Ultra, 60 GPU cores"}
 
 
 def test_what_changes_a_rate_stands_with_its_test(gathered: Gathered) -> None:

@@ -133,5 +133,6 @@ def test_the_exact_csv_of_one_run() -> None:
         "native_decode_tps": "72.7",
         "peak_memory_bytes": "1000",
         "mlx": "1",
+        "command": "mlxbench decode",
         "warnings": "code",
     }

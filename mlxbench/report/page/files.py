@@ -1,7 +1,8 @@
 """A report as files in a folder: what `results report` leaves behind.
 
-Each file appears whole or not at all. A second report in the same folder replaces the files of the
-first; nothing else in there is touched.
+Each file appears whole or not at all. A second report in the same folder replaces the first: its
+files are written anew, and plots of the first that the second has nothing for are removed, so that
+nobody posts a figure of another day. Nothing else in there is touched.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from mlxbench.report.rows import ResultRow
 def write(folder: Path, made: Contents, rows: Sequence[ResultRow]) -> list[Path]:
     """Write every file and return their paths. Raises InputError where that is not possible."""
     try:
-        return [_written(folder / name, content) for name, content in _files(made, rows)]
+        written = [_written(folder / name, content) for name, content in _files(made, rows)]
+        for old in _left_over(folder, written):
+            old.unlink()
+        return written
     except OSError as error:
         raise InputError(
             f"cannot write the report to {str(folder)!r} ({error.strerror})",
@@ -36,7 +40,20 @@ def _files(made: Contents, rows: Sequence[ResultRow]) -> Iterator[tuple[str, byt
     yield "report.md", markdown.text(made).encode()
     yield "results.csv", to_csv(rows).encode()
     for plot in made.plots:
-        yield f"plots/{plot.name}.png", png(plot)
+        yield _picture(plot.name), png(plot)
+
+
+def _picture(name: str) -> str:
+    """Where a plot's picture lies in the folder."""
+    return f"plots/{name}.png"
+
+
+def _left_over(folder: Path, written: Sequence[Path]) -> Iterator[Path]:
+    """Plots of an earlier report that this one does not have."""
+    from mlxbench.report.plots import NAMES
+
+    places = (folder / _picture(name) for name in NAMES)
+    yield from (path for path in places if path not in written and path.is_file())
 
 
 def _written(path: Path, content: bytes) -> Path:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from mlxbench.records import Environment
-from mlxbench.report.cells import Grid
+from mlxbench.report.cells import Grid, chip
 from mlxbench.report.format import MISSING, memory
 from mlxbench.report.gathering import Gathered
 
@@ -32,9 +32,8 @@ def machines(gathered: Gathered) -> Grid:
 
 
 def _machine(found: Environment) -> tuple[str, ...]:
-    cores = f", {found.accelerator_cores} GPU cores" if found.accelerator_cores else ""
     return (
-        (found.accelerator or found.cpu or MISSING) + cores,
+        chip(found) or MISSING,
         found.accelerator_backend or MISSING,
         memory(found.memory_bytes),
         " ".join(part for part in (found.os, found.os_version) if part) or MISSING,

@@ -17,7 +17,13 @@ from mlxbench.report.plots.output import png, svg
 from mlxbench.report.plots.plot import Plot
 from mlxbench.report.plots.style import DARK, LIGHT
 
-__all__ = ["DARK", "LIGHT", "Plot", "plots", "png", "svg"]
+__all__ = ["DARK", "LIGHT", "NAMES", "Plot", "plots", "png", "svg"]
+
+# Every name that a plot may have, in the order of a page.
+NAMES = (
+    *("decode-by-model", "decode-over-depth", "prefill-by-model", "itl-trace"),
+    *("resident-memory", "ratios", "probe"),
+)
 
 DRAWN = (
     rates.decode,

@@ -11,7 +11,7 @@ which is what the measured rate belongs to.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -36,6 +36,7 @@ from mlxbench.report.plots.grouping import (
 )
 from mlxbench.report.plots.plot import Plot, commands_of
 from mlxbench.report.plots.style import LIGHT, MARK_SIZE, WIDTH, Mark
+from mlxbench.report.roofline_points import middle
 from mlxbench.report.rows import SETTINGS
 from mlxbench.report.safe import one_line
 from mlxbench.roofline import Observation, TimeModel
@@ -48,9 +49,14 @@ SWEPT = tuple(name for name in SETTINGS if name not in ("depth", "test"))
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """One model's points over depth, with all else the same; sorted by context."""
+    """One model's points over depth, with all else the same; sorted by context.
+
+    `read` is the bytes of weights that a token reads, and those of each token before it; `None`
+    where that is not known.
+    """
 
     points: tuple[Shown, ...]
+    read: tuple[float, float] | None
 
     @property
     def run(self) -> Run:
@@ -62,8 +68,7 @@ class Sweep:
 
     def bytes_at(self, tokens: float) -> float | None:
         """What a token reads with so many before it; `None` where that is not known."""
-        read = _bytes(self.run)
-        return roofline.bytes_per_token(*read, tokens) if read else None
+        return roofline.bytes_per_token(*self.read, tokens) if self.read else None
 
     def fit(self) -> TimeModel | None:
         """The time of a token; over tokens of context where the bytes are not known."""
@@ -82,11 +87,17 @@ class Sweep:
         return tokens if known is None else known
 
 
+def sweep_of(points: Iterable[Shown]) -> Sweep:
+    """These points as a sweep."""
+    ordered = tuple(sorted(points, key=context))
+    return Sweep(ordered, _bytes(ordered[0].summary.run))
+
+
 def context(one: Shown) -> float:
     """Tokens before the one in the middle of the reply."""
     task = one.summary.run.arm.task
     assert isinstance(task, Timed)
-    return task.depth + task.prompt_tokens + task.generation_tokens / 2
+    return middle(task)
 
 
 def depth(gathered: Gathered) -> Plot | None:
@@ -128,7 +139,7 @@ def _sweeps(results: Sequence[Shown]) -> list[Sweep]:
         results, lambda one: repr([getattr(one.row, name) for name in SWEPT])
     ).values():
         if len({context(one) for one in members}) > 1:
-            found.append(Sweep(tuple(sorted(members, key=context))))
+            found.append(sweep_of(members))
     best: dict[str, float] = {}
     for sweep in found:
         first = sweep.points[0]
@@ -151,21 +162,23 @@ def _estimate(one: Shown) -> Estimate:
 
 
 def _bytes(run: Run) -> tuple[float, float] | None:
-    """Bytes of weights that a token reads, and those of each token before it."""
+    """What a token reads, counted from the checkpoint's own tensors; see `Sweep.read`."""
     known, options, task = run.checkpoint, run.arm.options, run.arm.task
     if known is None or options.routing or (isinstance(task, Timed) and task.batch_size > 1):
         return None
-    kv = known.kv_bytes_per_token
-    if options.kv_bits:
-        bits, group = options.kv_bits, options.kv_group_size
-        kv = roofline.kv_bytes_per_token(known.shape, bits, group) if known.shape else None
-    if not (known.params_active and known.bits_per_weight and kv):
+    found, kept = roofline.checkpoint_bytes(known), known.kv_bytes_per_token
+    if found is None or known.shape is None or kept is None:
         return None
-    return known.params_active * known.bits_per_weight / 8, kv
+    if options.kv_bits:
+        width = roofline.value_bytes(known)
+        kept = roofline.kv_bytes_per_token(
+            known.shape, options.kv_bits, options.kv_group_size, width
+        )
+    return found.active, kept
 
 
 def _bandwidth(sweep: Sweep) -> float | None:
-    return roofline.bandwidth_of(sweep.run.environment) if _bytes(sweep.run) else None
+    return roofline.bandwidth_of(sweep.run.environment) if sweep.read else None
 
 
 def _cell(sweep: Sweep) -> Cell:
@@ -183,7 +196,7 @@ def _cell(sweep: Sweep) -> Cell:
 
 def _fit_words(sweep: Sweep, fitted: TimeModel) -> str:
     overhead = milliseconds(fitted.kernel_s)
-    if _bytes(sweep.run):
+    if sweep.read:
         return f"{fitted.bandwidth / 1e9:.3g} GB/s + {overhead}"
     return f"{milliseconds(1000 / fitted.bandwidth)} per 1,000 tokens + {overhead}"
 
@@ -191,9 +204,9 @@ def _fit_words(sweep: Sweep, fitted: TimeModel) -> str:
 def _draw(sweep: Sweep, fitted: TimeModel | None, axes: Axes) -> None:
     along = np.linspace(min(sweep.contexts), max(sweep.contexts), 60).tolist()
     highest = [max(_tps(one), _estimate(one).high or 0.0) for one in sweep.points]
-    bandwidth, read = _bandwidth(sweep), _bytes(sweep.run)
-    if bandwidth and read:
-        ceiling = [roofline.ceiling_tps(bandwidth, *read, tokens) for tokens in along]
+    bandwidth = _bandwidth(sweep)
+    if bandwidth and sweep.read:
+        ceiling = [roofline.ceiling_tps(bandwidth, *sweep.read, tokens) for tokens in along]
         axes.plot(along, ceiling, **CEILING)
         highest.append(max(ceiling))
     if fitted:

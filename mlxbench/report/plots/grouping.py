@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mlxbench.records import Environment, Reference
-from mlxbench.report.cells import line
-from mlxbench.report.format import rate
+from mlxbench.report.cells import chip, line
+from mlxbench.report.format import GIB, rate
 from mlxbench.report.gathering import Gathered
 from mlxbench.report.plots.strips import Point, Strip
 from mlxbench.report.plots.style import PUBLISHED, Mark, engine_mark
@@ -56,10 +56,15 @@ def shown(gathered: Gathered, wanted: Callable[[Shown], bool]) -> list[Shown]:
 
 
 def machine_name(environment: Environment) -> str:
-    """The chip and its memory, for a reader who has another."""
-    chip = environment.accelerator or environment.cpu or environment.machine or UNKNOWN
-    size = environment.accelerator_memory_bytes or environment.memory_bytes
-    return one_line(f"{chip}, {size / (1 << 30):.0f} GiB" if size else chip)
+    """The chip, its cores and its memory, for a reader who has another.
+
+    A Mac is sold by the memory that its GPU shares; what Metal recommends to use of it is less, and
+    moves with a setting. Only a card has memory of its own.
+    """
+    name = chip(environment) or environment.machine or UNKNOWN
+    card = environment.accelerator_backend == "cuda"
+    size = environment.accelerator_memory_bytes if card else environment.memory_bytes
+    return one_line(f"{name}, {size / GIB:.0f} GiB" if size else name)
 
 
 def on_machines(names: Collection[str]) -> str:

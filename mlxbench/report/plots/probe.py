@@ -15,14 +15,13 @@ from mlxbench.report.plots.axes import Axis
 from mlxbench.report.plots.grouping import grouped, machine_name, on_machines
 from mlxbench.report.plots.plot import Plot, commands_of, counted
 from mlxbench.report.plots.strips import Panel, Point, Strip
-from mlxbench.report.plots.style import LIGHT, MUTED, WIDTH, Mark
+from mlxbench.report.plots.style import LIGHT, PUBLISHED, WIDTH, Mark
 from mlxbench.report.probe_tables import arm_name, share
 from mlxbench.report.probes import ProbeResult
 from mlxbench.report.safe import one_line
 from mlxbench.stats import wilson
 
 PASS, FAIL = Mark(LIGHT["1"], "o"), Mark(LIGHT["2"], "o", hollow=True)
-PUBLISHED = Mark(MUTED, "d", hollow=True)
 SUITES = ("fomo", "ladder", "heldout", "controls")
 COLUMN = "passes of n [95 % interval]"
 AXIS = Axis(
