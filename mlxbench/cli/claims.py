@@ -12,7 +12,9 @@ from mlxbench.cli.parameters import (
     json_option,
     models_option,
     registry_option,
+    samples_option,
     store_option,
+    token_budget_option,
 )
 
 
@@ -61,22 +63,8 @@ def list_claims(as_json: bool) -> None:
     is_flag=True,
     help="Also put the poem to the models, where a claim is about answers.",
 )
-@click.option(
-    "--samples",
-    type=click.IntRange(1, 10_000),
-    metavar="N",
-    default=20,
-    show_default=True,
-    help="With --probe, replies of each arm.",
-)
-@click.option(
-    "--token-budget",
-    type=click.IntRange(1, 1_000_000),
-    metavar="N",
-    default=16_384,
-    show_default=True,
-    help="With --probe, tokens of a reply at most.",
-)
+@samples_option("With --probe, replies of each arm.")
+@token_budget_option("With --probe, tokens of a reply at most.")
 @registry_option
 @store_option
 @json_option

@@ -11,8 +11,10 @@ from mlxbench.cli.parameters import (
     json_option,
     rate_budget_option,
     registry_option,
+    samples_option,
     server_options,
     store_option,
+    token_budget_option,
 )
 from mlxbench.cli.reach import SERVERS
 
@@ -48,22 +50,8 @@ class Engines(Names):
     show_default=True,
     help="What runs them; several by commas.",
 )
-@click.option(
-    "--samples",
-    type=click.IntRange(1, 10_000),
-    metavar="N",
-    default=20,
-    show_default=True,
-    help="Replies to the poem, by each model on each engine.",
-)
-@click.option(
-    "--token-budget",
-    type=click.IntRange(1, 1_000_000),
-    metavar="N",
-    default=16_384,
-    show_default=True,
-    help="Tokens of a reply to the poem at most, thoughts included.",
-)
+@samples_option("Replies to the poem, by each model on each engine.")
+@token_budget_option("Tokens of a reply to the poem at most, thoughts included.")
 @click.option(
     "--prompt",
     type=click.Choice(["script", "note"]),

@@ -125,6 +125,30 @@ def rate_budget_option(command: Function) -> Function:
     )(command)
 
 
+def samples_option(words: str) -> Callable[[Function], Function]:
+    """How often the poem is put to a model, 20 times by default."""
+    return click.option(
+        "--samples",
+        type=click.IntRange(1, 10_000),
+        metavar="N",
+        default=20,
+        show_default=True,
+        help=words,
+    )
+
+
+def token_budget_option(words: str) -> Callable[[Function], Function]:
+    """How long a reply may get."""
+    return click.option(
+        "--token-budget",
+        type=click.IntRange(1, 1_000_000),
+        metavar="N",
+        default=16_384,
+        show_default=True,
+        help=words,
+    )
+
+
 def server_options(command: Function) -> Function:
     """How servers may be reached, and what may be done to them."""
     for option in (

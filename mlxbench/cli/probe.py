@@ -17,6 +17,7 @@ from mlxbench.cli.parameters import (
     registry_option,
     server_options,
     store_option,
+    token_budget_option,
 )
 from mlxbench.cli.routing_options import routing_options
 
@@ -43,14 +44,7 @@ ASKED = (
         metavar="N",
         help="Replies to each item.  [default: 20 for fomo, else 1]",
     ),
-    click.option(
-        "--token-budget",
-        type=click.IntRange(1, 1_000_000),
-        metavar="N",
-        default=16_384,
-        show_default=True,
-        help="Tokens of a reply at most, thoughts included; the same for every model.",
-    ),
+    token_budget_option("Tokens of a reply at most, thoughts included; the same for every model."),
 )
 DRAWN = (
     click.option(
@@ -168,14 +162,7 @@ def grade_files(**settings: Any) -> None:
     help="Find the N experts that acrostics use most unlike their shuffled lines, on half of the "
     "held-out poems, and score them on the other half.",
 )
-@click.option(
-    "--token-budget",
-    type=click.IntRange(1, 1_000_000),
-    metavar="N",
-    default=16_384,
-    show_default=True,
-    help="With --discover: tokens of a reply at most.",
-)
+@token_budget_option("With --discover: tokens of a reply at most.")
 @click.option(
     "--poems",
     type=click.IntRange(2, 1000),
