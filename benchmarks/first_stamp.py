@@ -12,13 +12,12 @@ import argparse
 import json
 import math
 import tempfile
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
-from mlx_lm.generate import generation_stream
 from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.utils import load_model
 
@@ -26,6 +25,7 @@ from benchmarks.conditions import conditions
 from mlxbench import stats, synthetic
 from mlxbench.engines.mlx import loop
 from mlxbench.engines.mlx.sampling import sample_function
+from mlxbench.lab.device_checks import trapped
 from mlxbench.records import GREEDY, Shape
 
 # Large enough that a step takes the device many times longer than Python takes to build its graph.
@@ -36,27 +36,19 @@ LONGER = 16  # tokens between the two lengths whose difference is the truth
 
 def ours(model: Any, n: int) -> tuple[float, float]:
     """Our rate, and the seconds from the start to the last token."""
-    request = loop.Request(PROMPT, n, True, 2048, sample_function(GREEDY))
-    result = loop.run(model, make_prompt_cache(model), request)
-    return (n - 1) / (result.stamps[-1] - result.stamps[0]), result.stamps[-1]
+    return timed(loop.run, model, n)
 
 
 def late(model: Any, n: int) -> float:
     """The rate of a loop that reads each token, the first too, after dispatching the next step."""
-    cache, stamps = make_prompt_cache(model), []
-    with mx.stream(generation_stream):
-        model(PROMPT[:, :-1], cache=cache)
-        mx.eval([layer.state for layer in cache])
-        token = mx.argmax(model(PROMPT[:, -1:], cache=cache)[:, -1, :], axis=-1)
-        mx.async_eval(token)
-        for index in range(n):
-            if index + 1 < n:
-                following = mx.argmax(model(token[:, None], cache=cache)[:, -1, :], axis=-1)
-                mx.async_eval(following)
-            token.item()
-            stamps.append(time.perf_counter())
-            token = following
-    return (n - 1) / (stamps[-1] - stamps[0])
+    return timed(trapped.late, model, n)[0]
+
+
+def timed(run: Callable[..., loop.Result], model: Any, n: int) -> tuple[float, float]:
+    """The rate of a loop, and its seconds from the start to the last token."""
+    request = loop.Request(PROMPT, n, True, 2048, sample_function(GREEDY))
+    stamps = run(model, make_prompt_cache(model), request).stamps
+    return (n - 1) / (stamps[-1] - stamps[0]), stamps[-1]
 
 
 def row(model: Any, n: int, rounds: int) -> dict[str, Any]:

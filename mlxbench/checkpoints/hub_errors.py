@@ -69,7 +69,8 @@ def not_cached(repository: str, revision: str | None) -> HubError:
     shown = f"{repository}@{revision}" if revision else repository
     return HubError(
         f"{shown} is not in the cache and HF_HUB_OFFLINE forbids downloading it",
-        "unset HF_HUB_OFFLINE and run `mlxbench models pull` once",
+        "unset HF_HUB_OFFLINE and run `mlxbench models pull` once, or measure random weights of "
+        "its shape with --synthetic",
     )
 
 

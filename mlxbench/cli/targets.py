@@ -15,7 +15,7 @@ from mlxbench.checkpoints import HubReference
 from mlxbench.cli.display import transfer
 from mlxbench.environment.mlx_device import collect_accelerator
 from mlxbench.errors import InputError
-from mlxbench.measure.memory import refuse_unless_it_fits
+from mlxbench.measure.memory import LOWER, refuse_unless_it_fits, usable_bytes
 from mlxbench.paths import cache_directory
 from mlxbench.records import Arm, Shape, Target
 from mlxbench.registry import ModelSpec
@@ -54,17 +54,33 @@ def refuse_early(
     spec = models.get(request.name)
     if spec is None or spec.shape is None:
         return
-    on_cpu = collect_accelerator().backend == "cpu"
     made = spec.synthetic or request.synthetic or request.layers is not None
-    layers = request.layers or spec.shape.num_hidden_layers
-    shape = replace(spec.shape, num_hidden_layers=layers)
+    wanted = arms(Target("mlx", spec.name, ""))
+    shape = replace(spec.shape, num_hidden_layers=request.layers or spec.shape.num_hidden_layers)
+    advice = _slice_advice(shape, wanted) if request.layers is None else None
+    refuse_unless_it_fits(spec.name, _needed(shape, wanted, made), advice or LOWER)
+
+
+def _needed(shape: Shape, arms: Sequence[Arm], made: bool) -> int:
+    """Memory for the largest of `arms`, of a published build or of one with random weights."""
+    on_cpu = collect_accelerator().backend == "cpu"
     width = 4 if made and on_cpu else 2
     weights = roofline.weight_bytes(shape, scale_bytes=width)
-    needed = max(
+    return max(
         roofline.task_memory_bytes(shape, weights, arm.task, arm.options, width, not on_cpu)
-        for arm in arms(Target("mlx", spec.name, ""))
+        for arm in arms
     )
-    refuse_unless_it_fits(spec.name, needed)
+
+
+def _slice_advice(shape: Shape, arms: Sequence[Arm]) -> str | None:
+    """How much of a model can be measured whose weights alone are too large, if any of it."""
+    usable = usable_bytes()
+    if usable is None or roofline.weight_bytes(shape) <= usable:
+        return None
+    for layers in range(shape.num_hidden_layers - 1, 0, -1):
+        if _needed(replace(shape, num_hidden_layers=layers), arms, made=True) <= usable:
+            return f"measure a slice of it with --synthetic --layers {layers}"
+    return None
 
 
 def make_synthetic(name: str, shape: Shape, layers: int | None) -> Path:

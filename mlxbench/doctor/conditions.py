@@ -60,7 +60,7 @@ def _low_power(environment: Environment, failed: Mapping[str, Notice]) -> Findin
 def _load(environment: Environment, failed: Mapping[str, Notice]) -> Finding:
     load, cores = environment.load_1m, environment.cpu_cores
     known = load is not None and cores
-    shown = f"programs wanted {load:.1f} of {cores} cores in the last minute" if known else None
+    shown = f"the load of the last minute was {load:.1f} on {cores} cores" if known else None
     return gated("load", shown, failed.get("busy-machine"))
 
 

@@ -73,8 +73,8 @@ def _load(environment: Environment) -> Notice | None:
         return None
     return Notice(
         "busy-machine",
-        f"programs wanted {load:.1f} cores in the last minute, and there are {cores}",
-        "close them, or wait a minute if it was your own last run, and measure again",
+        f"the load of the last minute was {load:.1f} on {cores} cores",
+        "close other programs, or wait a minute if it was your own last run, and measure again",
     )
 
 

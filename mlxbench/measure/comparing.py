@@ -280,5 +280,5 @@ _NOT_STEADY = Notice(
 _SMALL_BUDGET = Notice(
     "small-budget",
     f"the budget is too small for the {FIRST_LOOK} pairs of the first look; they were run anyway",
-    "raise --budget, or lower --generation-tokens",
+    "raise --budget, or measure fewer tokens at a time",
 )

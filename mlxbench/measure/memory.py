@@ -26,7 +26,13 @@ def usable_bytes() -> int | None:
     return usable_memory_bytes(accelerator.backend, accelerator.memory_bytes)
 
 
-def refuse_unless_it_fits(name: str, needed: int | None) -> None:
+LOWER = (
+    "close other programs, choose a smaller model, lower --depth, --prompt-tokens, "
+    "--prefill-step-size or --batch-size, or quantise the KV cache with --kv-bits 8"
+)
+
+
+def refuse_unless_it_fits(name: str, needed: int | None, advice: str = LOWER) -> None:
     """Raises DoesNotFitError with the figures and what may help."""
     usable = usable_bytes()
     if needed is None or usable is None or fits(needed, usable):
@@ -34,6 +40,5 @@ def refuse_unless_it_fits(name: str, needed: int | None) -> None:
     raise DoesNotFitError(
         f"{name} needs about {needed / GIB:.1f} GiB (weights, KV cache, activations and 10 % "
         f"headroom) and {usable / GIB:.1f} GiB are usable",
-        "close other programs, choose a smaller model, lower --depth, --prompt-tokens, "
-        "--prefill-step-size or --batch-size, or quantise the KV cache with --kv-bits 8",
+        advice,
     )

@@ -19,7 +19,7 @@ def _cold(progress: Progress) -> Notice | None:
     return Notice(
         "cold",
         "the budget had room for the very first trial only, which also warms up",
-        "raise --budget, or lower --generation-tokens or --prompt-tokens",
+        "raise --budget, or measure fewer tokens at a time",
     )
 
 
@@ -28,11 +28,12 @@ def _not_steady(progress: Progress) -> Notice | None:
     if not progress.warm or progress.plan.warmup is not None or progress.settled():
         return None
     if len(progress.warm) <= stats.STEADY_WINDOW:
+        few = len(progress.warm)
+        trials = "one warm-up trial" if few == 1 else f"{few} warm-up trials"
         return Notice(
             "short-warmup",
-            f"the budget had room for {len(progress.warm)} warm-up trials, too few to tell "
-            "whether the pace was steady",
-            "raise --budget, or lower --generation-tokens",
+            f"the budget had room for {trials}, too few to tell whether the pace was steady",
+            "raise --budget, or measure fewer tokens at a time",
         )
     return Notice(
         "not-steady",
@@ -52,7 +53,7 @@ def _imprecise(progress: Progress) -> Notice | None:
     reached = "no interval" if width is None else f"± {width:.1%}"
     return Notice(
         "imprecise",
-        f"the budget of {plan.budget_s:g} s ended at n = {n} with {reached}, "
+        f"the budget ended at n = {n} with {reached}, "
         f"short of ± {TARGET_HALF_WIDTH:.0%} at n ≥ {FEWEST_TRIALS}",
         "raise --budget",
     )

@@ -85,8 +85,13 @@ def results_block(rows: Sequence[ResultRow], references: Mapping[str, Sequence[R
     for model, figures in references.items():
         shown += [published(model, one) for one in figures if one not in known]
         known |= set(figures)  # a model stands there twice: by its name, and by its tag
+    # Links stay links here: they come from the registry that is ours, not from what was measured.
+    sources = dict.fromkeys(one_line(one.source) for own in references.values() for one in own)
     commands = fenced(dict.fromkeys(row.command for row in rows))
-    return f"{_lines_table(shown, NOT_IN_BLOCK)}\n\n{commands}\n"
+    return (
+        f"{_lines_table(shown, NOT_IN_BLOCK)}\n\n"
+        f"Published: {'; '.join(sources)}.\n\n{commands}\n"
+    )
 
 
 def _first_lines(

@@ -43,7 +43,7 @@ def test_what_is_unknown_does_not_fail() -> None:
         (
             Environment(accelerator_backend="cpu", load_1m=1.1, cpu_cores=2),
             "busy-machine",
-            "wanted 1.1 cores in the last minute, and there are 2",
+            "load of the last minute was 1.1 on 2 cores",
         ),
         (Environment(accelerator_utilisation=0.11), "busy-accelerator", "11%"),
     ],
