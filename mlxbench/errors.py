@@ -7,6 +7,9 @@ else is caught there, so a traceback always means a bug of ours.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_BUSY = 75  # EX_TEMPFAIL of sysexits.h: another mlxbench holds the accelerator
@@ -61,3 +64,9 @@ class BusyError(MlxbenchError):
     """Another mlxbench holds the accelerator."""
 
     exit_code = EXIT_BUSY
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`did you mean tiny-moe? `, to stand before an advice; empty where nothing is near."""
+    near = difflib.get_close_matches(name.lower(), list(known))
+    return f"did you mean {' or '.join(near)}? " if near else ""

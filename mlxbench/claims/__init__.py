@@ -43,9 +43,10 @@ from mlxbench.claims.claim import (
     Speed,
     Subject,
     Swaps,
+    Use,
     Variants,
 )
-from mlxbench.errors import InputError
+from mlxbench.errors import InputError, did_you_mean
 
 CLAIMS = (
     router_fusion.CLAIM,
@@ -64,7 +65,8 @@ def pick(names: Sequence[str]) -> list[Claim]:
     known = {claim.name: claim for claim in CLAIMS}
     for name in names:
         if name not in known:
-            raise InputError(f"no claim named {name!r}", f"use {', '.join(known)}")
+            advice = f"{did_you_mean(name, known)}use {', '.join(known)}"
+            raise InputError(f"no claim named {name!r}", advice)
     return [claim for claim in CLAIMS if claim.name in names or not names]
 
 
@@ -85,6 +87,7 @@ __all__ = [
     "Speed",
     "Subject",
     "Swaps",
+    "Use",
     "Variants",
     "pick",
 ]

@@ -101,4 +101,5 @@ CLAIM = Claim(
     setup=setup,
     judge=judge,
     unfit=unfit,
+    uses=("depths",),
 )

@@ -11,6 +11,8 @@ from mlxbench.records import Arm, Checkpoint, Metric, Probe, Sampler, Shape, Tar
 from mlxbench.stats import Estimate, Word
 
 Finding = Literal["supported", "not supported", "inconclusive"]
+# What somebody may ask for that matters to some claims only.
+Use = Literal["depths", "prompts", "replies"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +213,7 @@ class Claim:
     `unfit` says why the experiment makes no sense for a subject, `setup` makes its arms, `judge`
     reads what they showed; it gives `None` when that is too little for any figure. `probes` are the
     arms whose replies matter too, if replies are wanted. `counts_kernels` asks for the kernels per
-    token of the setup's models.
+    token of the setup's models. `uses` are the wishes that change the experiment.
     """
 
     name: str
@@ -224,3 +226,4 @@ class Claim:
     unfit: Callable[[Subject], str | None] = lambda _: None
     probes: Callable[[Subject, Probe], Mapping[str, Arm]] = lambda _subject, _probe: {}
     counts_kernels: bool = False
+    uses: tuple[Use, ...] = ()

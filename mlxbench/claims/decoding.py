@@ -90,4 +90,5 @@ CLAIM = Claim(
     setup=setup,
     judge=judge,
     probes=probes,
+    uses=("replies",),
 )

@@ -109,4 +109,5 @@ CLAIM = Claim(
     judge=judge,
     unfit=unfit,
     probes=probes,
+    uses=("replies",),
 )

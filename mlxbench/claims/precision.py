@@ -132,4 +132,5 @@ CLAIM = Claim(
     judge=judge,
     unfit=unfit,
     probes=probes,
+    uses=("replies",),
 )

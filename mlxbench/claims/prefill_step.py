@@ -86,4 +86,5 @@ CLAIM = Claim(
     "decode must not change",
     setup=setup,
     judge=judge,
+    uses=("prompts",),
 )

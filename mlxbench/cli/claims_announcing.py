@@ -17,7 +17,7 @@ from mlxbench.cli.display import stderr
 from mlxbench.cli.expecting import Expected, probe_line
 from mlxbench.paths import cache_directory
 from mlxbench.records import Arm, Options, Probe, Timed
-from mlxbench.report.format import duration, gigabytes
+from mlxbench.report.format import counted, duration, gigabytes
 from mlxbench.report.safe import one_line
 from mlxbench.stats import FIRST_LOOK
 from mlxbench.synthetic import Recipe
@@ -50,13 +50,19 @@ def announce(setups: Iterable[Setup], budget: float, expected: Expected | None) 
     measuring = sum(_most_seconds(part, budget, expected) for part in parts)
     measuring += sum(budget / 2 + RATE_TRIALS * _trial_s(arm, expected) for arm in alone)
     read = sum(_tokens_to_read(part, budget, expected) for part in parts)
-    counted = f"{len(setups)} claims in {len(parts)} comparisons"
-    counted += f" and {len(alone)} rate" if alone else ""
+    what = f"{counted(len(setups), 'claim')} in {counted(len(parts), 'comparison')}"
+    what += f" and {counted(len(alone), 'rate')}" if alone else ""
     stderr.print(
-        f"{counted}: about {duration(measuring)} of measuring, and "
+        f"{what}: about {duration(measuring)} of measuring, and "
         f"{'about' if expected else 'at least'} {read:,} prompt tokens to read; more where the "
         "fewest rounds outlast a budget, and loading besides"
     )
+
+
+def announce_nothing(unfit: Mapping[str, str]) -> None:
+    """That no claim applies, by name and reason."""
+    reasons = "; ".join(f"{name}: {why}" for name, why in unfit.items())
+    stderr.print(one_line(f"nothing to measure here: {reasons}"))
 
 
 def announce_replies(

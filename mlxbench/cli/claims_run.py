@@ -8,11 +8,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlxbench import environment, lock, registry
-from mlxbench.claims import Claim, Evidence, Part, Passes, Setup, Shown, Subject, pick
+from mlxbench.claims import (
+    CLAIMS,
+    Claim,
+    Evidence,
+    Part,
+    Passes,
+    Setup,
+    Shown,
+    Subject,
+    Use,
+    pick,
+)
 from mlxbench.cli.claims_announcing import (
     RATE_TRIALS,
     announce,
     announce_made,
+    announce_nothing,
     announce_replies,
 )
 from mlxbench.cli.claims_subject import (
@@ -33,7 +45,7 @@ from mlxbench.cli.output import console, print_json
 from mlxbench.cli.parameters import store_path
 from mlxbench.cli.probing import THINKING, questions
 from mlxbench.cli.timing import command_line
-from mlxbench.errors import MeasurementError, MlxbenchError
+from mlxbench.errors import InputError, MeasurementError, MlxbenchError
 from mlxbench.measure import Job, Plan, Session, measure
 from mlxbench.measure.comparing import Design, compare
 from mlxbench.measure.lab_note import done
@@ -47,6 +59,11 @@ from mlxbench.store import Store
 from mlxbench.synthetic import Recipe
 
 BUDGET_ON_CPU_S, BUDGET_S = 6.0, 30.0
+OPTIONS: Mapping[Use, str] = {
+    "depths": "--depth",
+    "prompts": "--prompt-tokens",
+    "replies": "--probe",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +93,7 @@ def run_claims(
 ) -> None:
     """Measure and print; exit code 1 when an experiment could not be measured."""
     chosen, known = pick(names), registry.load(models_file)
+    _refuse_unused(chosen, {"depths": depths, "prompts": prompts, "replies": probe})
     here = environment.collect()
     on_cpu = here.accelerator_backend == "cpu"
     seconds = budget or (BUDGET_ON_CPU_S if on_cpu else BUDGET_S)
@@ -104,6 +122,17 @@ def run_claims(
         _show(outcomes, tested, here)
     if any(one.verdict == report.NOT_MEASURED for one in outcomes):
         raise SystemExit(1)
+
+
+def _refuse_unused(chosen: Sequence[Claim], wishes: Mapping[Use, object]) -> None:
+    """Raises InputError for a wish that none of the claims has an ear for."""
+    for wish, given in wishes.items():
+        if given and not any(wish in claim.uses for claim in chosen):
+            used = " or ".join(claim.name for claim in CLAIMS if wish in claim.uses)
+            raise InputError(
+                f"{OPTIONS[wish]} changes nothing about {', '.join(one.name for one in chosen)}",
+                f"leave it out, or test {used} as well",
+            )
 
 
 def _outcomes(
@@ -229,7 +258,11 @@ def _announce(
     """What it will take, on stderr, before anything is loaded."""
     recipes: dict[str, Recipe] = {}
     stand_in = rehearsed(bench.subject, recipes)
-    fit = [claim for claim in chosen if claim.unfit(stand_in) is None]
+    unfit = {claim.name: why for claim in chosen if (why := claim.unfit(stand_in))}
+    fit = [claim for claim in chosen if claim.name not in unfit]
+    if not fit:
+        announce_nothing(unfit)
+        return
     setups = [claim.setup(stand_in) for claim in fit]
     announce(setups, bench.design.budget_s, rate_of(stand_in.target.model))
     announce_made(recipes)

@@ -57,9 +57,8 @@ def here() -> Environment:
 
 def probe_line(name: str, probe: Probe, expected: Expected | None) -> str:
     """How long a probe may take at most, in words: every reply uses its whole budget."""
-    asked = (
-        f"{name} {probe.label}: {probe.replies} replies of at most {probe.token_budget:,} tokens"
-    )
+    replies = "1 reply" if probe.replies == 1 else f"{probe.replies} replies"
+    asked = f"{name} {probe.label}: {replies} of at most {probe.token_budget:,} tokens"
     if expected is None:
         return f"{asked}; how long that takes shows with the first of them"
     seconds = probe.replies * probe.token_budget / expected.tps

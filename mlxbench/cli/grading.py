@@ -1,4 +1,8 @@
-"""`mlxbench probe grade`: replies from files, whoever gave them."""
+"""`mlxbench probe grade`: replies from files, whoever gave them.
+
+A reply of our own that is empty is a fact, and graded. An empty file, or one in another encoding,
+is rather a mistake of whoever made it, and a grade of 0 would hide that.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,8 @@ from mlxbench import acrostic
 from mlxbench.acrostic import Grades
 from mlxbench.cli.output import console, print_json
 from mlxbench.errors import InputError
-from mlxbench.report.format import MISSING
-from mlxbench.report.terminal import table, text
+from mlxbench.report.probe_tables import grades_report
+from mlxbench.report.probes import passes
 
 STDIN = "-"
 LARGEST_BYTES = 64 << 20
@@ -27,6 +31,7 @@ def grade_all(
     if phrase is not None and not any(letter.isalpha() for letter in phrase):
         raise InputError(f"--phrase {phrase!r} has no letters", 'write it out: "PATIENCE PAYS"')
     asked = None if phrase is not None else acrostic.item(item or "fomo")
+    control = asked is not None and asked.phrase is None
     cut = finish_reason == "length"
 
     def graded(reply: str) -> Grades:
@@ -37,15 +42,10 @@ def grade_all(
     found = [(name, graded(reply)) for name, reply in _replies(files)]
     if as_json:
         named = asked.name if asked else None
-        print_json({"grades": [_document(name, named, grades) for name, grades in found]})
+        print_json({"grades": [_document(name, named, one, control) for name, one in found]})
         return
-    made = table("file", "answer", "thoughts", "wrong phrase", "by the note's rule")
-    for name, grades in found:
-        thoughts = MISSING if grades.thinking_grade is None else str(grades.thinking_grade)
-        wrong = text(grades.wrong_phrase or MISSING)
-        answer = str(grades.final_grade)
-        made.add_row(text(name), answer, thoughts, wrong, grades.seed_verdict)
-    console().print(made)
+    for part in grades_report(found, control):
+        console().print(part)
 
 
 def _replies(files: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -61,7 +61,20 @@ def _replies(files: Sequence[str]) -> Iterator[tuple[str, str]]:
             raise InputError(
                 f"{name} is larger than {LARGEST_BYTES >> 20} MiB", "name a file with one reply"
             )
-        yield name, content.decode("utf-8-sig", errors="replace")
+        yield name, _text(name, content)
+
+
+def _text(name: str, content: bytes) -> str:
+    """Raises InputError for what is no text, or none at all."""
+    try:
+        reply = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name} is not UTF-8 (byte {error.start + 1:,})", "save the reply as UTF-8 text"
+        ) from error
+    if not reply.strip():
+        raise InputError(f"{name} is empty", "name a file with one reply in it")
+    return reply
 
 
 def _content(name: str) -> bytes:
@@ -71,12 +84,13 @@ def _content(name: str) -> bytes:
         return file.read(LARGEST_BYTES + 1)
 
 
-def _document(name: str, item: str | None, grades: Grades) -> dict[str, Any]:
+def _document(name: str, item: str | None, grades: Grades, control: bool) -> dict[str, Any]:
     return {
         "file": name,
         "item": item,
         "final_grade": grades.final_grade,
         "thinking_grade": grades.thinking_grade,
         "wrong_phrase": grades.wrong_phrase,
+        "verdict": "PASS" if passes(grades, control) else "FAIL",
         "seed_verdict": grades.seed_verdict,
     }

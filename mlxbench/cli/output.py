@@ -34,7 +34,7 @@ def print_results(summaries: Sequence[Summary], kind: Kind, as_json: bool) -> No
     out = console()
     table = terminal.prefill_table if kind == "prefill" else terminal.decode_table
     out.print(table(summaries))
-    for line in dict.fromkeys(terminal.conditions(summary.run) for summary in summaries):
+    for line in terminal.shared_conditions([summary.run for summary in summaries]):
         out.print(line, style="dim")
     for summary in summaries:
         for said in (terminal.latency_line(summary.run), terminal.native_line(summary)):

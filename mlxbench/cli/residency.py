@@ -61,7 +61,9 @@ def _show(found: Sequence[Shared], as_json: bool) -> None:
     every = [summary for one in found for summary in (one.alone, one.together)]
     out.print(speed_table(found))
     out.print(memory_table(found))
-    for line in dict.fromkeys(terminal.conditions(summary.run) for summary in every):
+    for line in terminal.shared_conditions(summary.run for summary in every):
         out.print(line, style="dim")
     out.print(APART, style="dim")
+    ids = " ".join(summary.run.run_id for summary in every)
+    out.print(f"kept as {ids}", style="dim", soft_wrap=True)
     print_warnings(every)

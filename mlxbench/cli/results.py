@@ -40,19 +40,24 @@ def list_results(limit: int, db: Path | None, as_json: bool) -> None:
     from mlxbench.store import Store
 
     with Store.open(store_path(db), create=False) as store:
-        runs = listed.runs(store, limit)
+        measured, compared = listed.runs(store), listed.comparisons(store)
+        runs = measured[:limit]
         probes = verdicts.newest(store, runs)
         facts = store.trial_facts([run.run_id for run in runs])
-        newest = listed.comparisons(store, limit)
-        compared = [comparison.read(store, found.comparison_id) for found in newest]
+        read = [comparison.read(store, found.comparison_id) for found in compared[:limit]]
     summaries = [summarise(run, facts[run.run_id]) for run in runs]
     if as_json:
         print_json(document.results(summaries, probes))
         return
-    console().print(terminal.results_table(summaries, probes))
-    if compared:
-        console().print()
-        console().print(comparison.list_table(compared))
+    out = console()
+    out.print(terminal.results_table(summaries, probes))
+    if said := listed.left_out(len(runs), measured, "runs"):
+        out.print(said, style="dim")
+    if read:
+        out.print()
+        out.print(comparison.list_table(read))
+    if said := listed.left_out(len(read), compared, "comparisons"):
+        out.print(said, style="dim")
 
 
 @results.command()
@@ -71,20 +76,21 @@ def show(run: str, reply: int | None, db: Path | None, as_json: bool) -> None:
     from mlxbench.cli.output import console, print_json
     from mlxbench.errors import InputError
     from mlxbench.records import Probe
-    from mlxbench.report import comparison, document, probe_tables, terminal
+    from mlxbench.report import comparison, document, listed, probe_tables, terminal
     from mlxbench.store import Store
 
     if not run.isprintable() or not run.isascii():
         raise InputError(f"no run {run!r}", "run `mlxbench results list` to see them")
     with Store.open(store_path(db), create=False) as store:
-        if store.comparison_ids(prefix=run):
-            compared = comparison.read(store, run)
+        full, is_comparison = listed.full_id(store, run)
+        if is_comparison:
+            compared = comparison.read(store, full)
             if as_json:
                 print_json(comparison.document(compared))
             else:
                 console().print(*comparison.report(compared), sep="\n")
             return
-        (summary,) = summaries(store, [store.run(run).run_id])
+        (summary,) = summaries(store, [full])
         whole = summary.run
     if reply is not None:
         console().print(probe_tables.raw_reply(whole, reply), soft_wrap=True)

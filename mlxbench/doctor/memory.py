@@ -23,6 +23,7 @@ MOST_FOR_THE_SYSTEM_BYTES = 8 * GIB
 # large one. A limit below this share of all memory was lowered.
 LOWERED = 0.6
 NAMED = 3
+MADE_SCALE_BYTES = {"cpu": 4}  # of made-up weights: see `mlxbench.synthetic`
 
 
 def memory(machine: Machine, models: Sequence[ModelSpec]) -> Iterator[Finding]:
@@ -40,6 +41,17 @@ def needed_bytes(shape: Shape, weight_bytes: int, backend: str | None, width: in
     """What `mlxbench decode` needs with its own defaults; `width` of values and scales in bytes."""
     fused = backend != "cpu"
     return roofline.task_memory_bytes(shape, weight_bytes, Timed("decode"), Options(), width, fused)
+
+
+def made_scale_bytes(backend: str | None) -> int:
+    """The width of scales and values in a made-up checkpoint for this backend."""
+    return MADE_SCALE_BYTES.get(backend or "", 2)
+
+
+def _need(spec: ModelSpec, shape: Shape, backend: str | None) -> int:
+    """What a model of the registry needs at 4 bits."""
+    width = made_scale_bytes(backend) if spec.synthetic else 2
+    return needed_bytes(shape, roofline.weight_bytes(shape, scale_bytes=width), backend, width)
 
 
 def _pressure(machine: Machine) -> Finding:
@@ -111,17 +123,16 @@ def raised_limit(machine: Machine, needed: int) -> str:
 
 
 def models_that_fit(machine: Machine, models: Sequence[ModelSpec]) -> Finding:
-    """Which models of the registry can be measured here at 4 bit."""
+    """Which models of the registry can be measured here at 4 bits; all of them are counted."""
     usable, backend = machine.usable_bytes, machine.environment.accelerator_backend
-    needs = {
-        spec.name: needed_bytes(spec.shape, roofline.weight_bytes(spec.shape), backend)
-        for spec in models
-        if spec.shape is not None and not spec.synthetic
-    }
+    needs = {spec.name: _need(spec, spec.shape, backend) for spec in models if spec.shape}
     if usable is None:
         return Finding("models", "unknown", UNTOLD)
     large = {name: need for name, need in needs.items() if not roofline.fits(need, usable)}
-    value = f"{len(needs) - len(large)} of {len(needs)} known models fit into {in_gib(usable)}"
+    fitting = f"{len(needs) - len(large)} of the {len(models)} models in `models list`"
+    value = f"{fitting} fit into {in_gib(usable)} at 4 bits"
+    if untold := len(models) - len(needs):
+        value += f"; {untold} of unknown size"
     if not large:
         return Finding("models", "ok", value)
     listed = [f"{name} ({in_gib(need)})" for name, need in sorted(large.items(), key=_by_need)]

@@ -11,7 +11,7 @@ from mlxbench.checkpoints import HubReference
 from mlxbench.checkpoints.hub_library import cache_folder, is_offline
 from mlxbench.doctor.finding import Finding
 from mlxbench.doctor.machine import Machine
-from mlxbench.doctor.memory import needed_bytes, raised_limit
+from mlxbench.doctor.memory import made_scale_bytes, needed_bytes, raised_limit
 from mlxbench.doctor.units import in_gb, in_gib
 from mlxbench.environment.disk import free_bytes
 from mlxbench.errors import CheckpointError, InputError
@@ -19,7 +19,6 @@ from mlxbench.records import Checkpoint, Shape
 from mlxbench.registry import ModelSpec
 from mlxbench.roofline import fits
 
-MADE_SCALE_BYTES = {"cpu": 4}  # of made-up weights: see `mlxbench.synthetic`
 UNKNOWN_SIZE = "its size is known once its files are here, or from a shape in a models file"
 
 
@@ -54,7 +53,7 @@ def _known(name: str, models: Mapping[str, ModelSpec], backend: str | None) -> _
         return _on_disk(checkpoints.inspect(place, name, "directory"))
     spec = registry.find(models, name)
     if spec.synthetic and spec.shape:
-        width = MADE_SCALE_BYTES.get(backend or "", 2)
+        width = made_scale_bytes(backend)
         size = roofline.weight_bytes(spec.shape, scale_bytes=width)
         files = Finding("model-files", "ok", f"{name} is made here, {in_gb(size)}, no download")
         return _Known(files, spec.shape, size, width)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlxbench.errors import InputError
+from mlxbench.errors import InputError, did_you_mean
 from mlxbench.lab.experiment import Experiment, Kernel
 
 EXPERIMENT_FILE = "experiment.py"
@@ -67,7 +67,8 @@ def pick(found: Mapping[str, Found], names: tuple[str, ...]) -> list[Found]:
     for name in names:
         if name not in found:
             known = ", ".join(found) or "none"
-            raise InputError(f"no experiment named {name!r}", f"use one of {known}")
+            advice = f"use one of {known}, or name the folder of your own with --kernels"
+            raise InputError(f"no experiment named {name!r}", did_you_mean(name, found) + advice)
     return [found[name] for name in names or found]
 
 

@@ -13,13 +13,12 @@ repository) is checked on the merged entry.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlxbench.errors import InputError
+from mlxbench.errors import InputError, did_you_mean
 from mlxbench.records import Reference, Shape
 from mlxbench.registry.models_file import Entry, read_entries
 from mlxbench.registry.toml_text import shown
@@ -69,8 +68,7 @@ def find(registry: Mapping[str, ModelSpec], name: str) -> ModelSpec:
     """Look a model up; `InputError` suggests near names."""
     if name in registry:
         return registry[name]
-    near = difflib.get_close_matches(name.lower(), registry)
-    suggestion = f"did you mean {' or '.join(near)}? " if near else ""
+    suggestion = did_you_mean(name, registry)
     raise InputError(
         f"no model named {shown(name)}", f"{suggestion}run `mlxbench models list` to see them all"
     )

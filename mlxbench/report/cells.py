@@ -15,7 +15,8 @@ from typing import Any, Self
 from rich.table import Table
 from rich.text import Text
 
-from mlxbench.records import Environment, Options, Reference, Sampler
+from mlxbench.records import Environment, Options, Reference, Sampler, Timed
+from mlxbench.report import settings
 from mlxbench.report.format import MISSING, interval, memory, milliseconds, rate
 from mlxbench.report.rows import ResultRow
 
@@ -24,6 +25,7 @@ HEADINGS = {
     "interval": "95 % interval",
     "ttft": "TTFT",
 }
+STANDARD = Timed("decode")  # what `decode` measures of a model unless it is told otherwise
 NUMBERS = ("tps", "interval", "n", "ttft", "peak")
 RATES = ("decode_tps", "prefill_tps")  # what a row is about: the first that was measured
 
@@ -170,7 +172,11 @@ def families(
 
 
 def plainest(family: Family) -> list[ResultRow]:
-    """One row for each build, engine and machine: the newest at the least depth, without extras."""
+    """One row for each build, engine and machine: the standard test at the least depth, alone.
+
+    What `decode` and `prefill` measured comes before what another command needed for its own ends,
+    what has an interval before what has none, and of equals the newest is taken.
+    """
     kept: dict[tuple[object, ...], ResultRow] = {}
     for row in sorted(family.rows, key=lambda row: row.created_utc, reverse=True):
         key = (row.model, row.engine, row.fingerprint, row.synthetic, machine(row))
@@ -193,7 +199,20 @@ def chip(found: ResultRow | Environment) -> str | None:
 
 def _extras(row: ResultRow) -> tuple[Any, ...]:
     """How far a row is from the plain decode rate of a model alone."""
-    return (*_changes(row), row.batch_size, row.depth or 0)
+    unfinished, no_decode, *settings = _changes(row)
+    size = (row.prompt_tokens, row.generation_tokens)
+    return (
+        *(unfinished, no_decode, not _for_its_own_sake(row), *settings),
+        *(row.batch_size, row.depth or 0),
+        size != (STANDARD.prompt_tokens, STANDARD.generation_tokens),
+        headline(row)[1] is None,
+    )
+
+
+def _for_its_own_sake(row: ResultRow) -> bool:
+    """Whether somebody asked for this rate, rather than a command that needed one."""
+    asked = row.command.split()[:2] in (["mlxbench", "decode"], ["mlxbench", "prefill"])
+    return asked and row.workload == "standard"
 
 
 def _changes(row: ResultRow) -> tuple[Any, ...]:
@@ -227,22 +246,10 @@ def _model(row: ResultRow) -> str:
 
 
 def _settings(row: ResultRow) -> Iterator[str]:
-    if row.mode != "pipelined":
-        yield row.mode
-    if row.temperature:
-        yield f"temperature {row.temperature:g}"
-    if row.top_p != Sampler().top_p:
-        yield f"top-p {row.top_p:g}"
-    if row.top_k:
-        yield f"top-k {row.top_k}"
-    if row.kv_bits:
-        yield f"KV {row.kv_bits} bit"
-    if row.prefill_step_size != Options().prefill_step_size:
-        yield f"prefill step {row.prefill_step_size}"
-    if row.routing:
-        yield row.routing
-    if row.kernels:
-        yield "with " + ", ".join(name.partition("@")[0] for name in row.kernels.split(", "))
+    sampler = Sampler(row.temperature, row.top_p, row.top_k)
+    kernels = tuple(row.kernels.split(", ")) if row.kernels else ()
+    options = Options(row.prefill_step_size, row.kv_bits, kernels=kernels)
+    yield from settings.words(row.mode, sampler, options, [row.routing] if row.routing else [])
     if row.resident:
         yield f"{row.resident} in memory too"
 

@@ -19,16 +19,15 @@ from mlxbench.measure.findings import (
     measured_trials,
 )
 from mlxbench.measure.pairs import seconds
-from mlxbench.records import SCHEMA_VERSION, Arm, Comparison, Notice, Run, Timed
-from mlxbench.report import beside
+from mlxbench.records import SCHEMA_VERSION, Comparison, Notice, Run, Timed
+from mlxbench.report import beside, parts
 from mlxbench.report import differencing as two_lengths
+from mlxbench.report.arms import described
 from mlxbench.report.differencing import Differencing, differencing
 from mlxbench.report.document import estimate
 from mlxbench.report.fairness import Fairness, fairness
 from mlxbench.report.format import MISSING, interval
 from mlxbench.report.format import rate as shown_rate
-from mlxbench.report.listed import of_a_part
-from mlxbench.report.routing import routing_words
 from mlxbench.report.terminal import notice_line, table, text
 from mlxbench.stats import Estimate, Verdict
 from mlxbench.store import Store
@@ -161,8 +160,8 @@ def list_table(comparisons: Sequence[Read]) -> Table:
     made.columns[0].no_wrap = True
     for found in comparisons:
         arms = [
-            f"{label(found.comparison, index)}: {describe(arm)}"
-            for index, arm in enumerate(found.comparison.arms)
+            f"{label(found.comparison, index)}: {', '.join(said)}"
+            for index, said in enumerate(described(found.comparison.arms))
         ]
         lines = [*arms, *(sentence(found.comparison, finding) for finding in found.claims)]
         made.add_row(found.comparison.comparison_id, Text("\n").join(text(line) for line in lines))
@@ -196,40 +195,22 @@ def sentence(comparison: Comparison, finding: Finding) -> str:
 
 
 def label(comparison: Comparison, arm: int) -> str:
-    """A letter and what is different about the arm."""
+    """An arm's letter; the first one, measured once more, has none of its own."""
     name = chr(ord("A") + arm)
     if comparison.null and arm == len(comparison.arms) - 1:
         return "A again"
     return name
 
 
-def describe(arm: Arm) -> str:
-    """An arm in short: model, engine's options, task."""
-    target, task, options = arm.target, arm.task, arm.options
-    assert isinstance(task, Timed)
-    model = f"{target.engine}:{target.model}" if target.source == "server" else target.model
-    parts = [
-        f"{model} (synthetic)" if target.synthetic else model,
-        task.label,
-        f"KV {options.kv_bits} bit" if options.kv_bits else None,
-        *(routing_words(options.routing) if options.routing else []),
-        *(f"with {name.partition('@')[0]}" for name in options.kernels),
-        f"prefill step {options.prefill_step_size}" if options.prefill_step_size != 2048 else None,
-        f"python {target.python}" if target.python else None,
-        task.mode if task.mode != "pipelined" else None,
-    ]
-    return ", ".join(part for part in parts if part)
-
-
 def _arms_table(found: Read) -> Table:
     arms = found.comparison.arms
-    unit = "launches/s" if any(map(of_a_part, arms)) else "tok/s"
+    unit = parts.unit(arms)
     made = table("", "arm", unit, "95 % interval", "n", right=(unit, "95 % interval", "n"))
-    for index, arm in enumerate(arms):
+    for index, said in enumerate(described(arms)):
         value = found.rates[index]
         made.add_row(
             label(found.comparison, index),
-            text(describe(arm)),
+            text(", ".join(said)),
             shown_rate(value.value if value else None),
             interval(value.low, value.high) if value else MISSING,
             str(value.n if value else 0),
@@ -241,16 +222,16 @@ def _how(comparison: Comparison) -> str:
     sessions = [session for session in comparison.sessions if session.failure is None]
     done = sum(len(session.rounds) for session in sessions)
     planned = sum(session.planned for session in sessions)
-    parts = [
-        METRIC_NAMES[comparison.metric],
+    said = [
+        parts.pace(comparison.arms) or METRIC_NAMES[comparison.metric],
         f"{done} of {planned} planned rounds",
         f"{len(sessions)} session{'s' if len(sessions) != 1 else ''}",
         f"seed {comparison.seed}",
         f"kept as {comparison.comparison_id}",
     ]
     if comparison.alternating:
-        parts.append("the arms do not fit into memory together and took turns by session")
-    return " · ".join(parts)
+        said.append("the arms do not fit into memory together and took turns by session")
+    return " · ".join(said)
 
 
 def _headline(found: Read) -> Finding | None:

@@ -8,10 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mlxbench.doctor import STATUSES, Finding, blocking
-from mlxbench.report.format import MISSING
 from mlxbench.report.terminal import table, text
 
-WORDS = {"problem": "PROBLEM", "warning": "warning", "unknown": MISSING, "ok": "ok"}
+WORDS = {"problem": "PROBLEM", "warning": "warning", "unknown": "unknown", "ok": "ok"}
 STYLES = {"problem": "bold red", "warning": "yellow", "unknown": "dim", "ok": "green"}
 ARROW = "→ "
 

@@ -58,3 +58,13 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 model`, `3 models`, `1,449 models`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def significant(value: float) -> str:
+    """Three significant digits, and all those before the point: `0.00231`, `4.09`, `1,892`."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlxbench.report import comparison
-from mlxbench.report.format import MISSING
+from mlxbench.report.format import MISSING, significant
 from mlxbench.report.terminal import table, text
 
 US = 1e6
@@ -62,23 +62,25 @@ class Benched:
         }
 
     def report(self) -> Iterator[Table | Text]:
-        """A line for each way, and what was left out."""
+        """A line for each way, by the letter that the verdicts use, and what was left out."""
         made = table(
-            *(self.name, "µs", "95 %", "GB/s", "of measured"),
+            *("", self.name, "µs", "95 %", "GB/s", "of measured"),
             right=("µs", "95 %", "GB/s", "of measured"),
         )
         for arm in self._arms():
             way = self._way(arm)
             low, high = way["us_interval"]
             made.add_row(
+                arm["label"],
                 text(way["way"]),
-                f"{way['us']:.1f}",
-                f"{low:.1f}–{high:.1f}" if low and high else MISSING,
-                f"{way['gb_per_s']:.1f}",
-                f"{way['bandwidth_share']:.0%}",
+                significant(way["us"]),
+                f"{significant(low)}–{significant(high)}" if low and high else MISSING,
+                significant(way["gb_per_s"]),
+                f"{significant(100 * way['bandwidth_share'])} %",
             )
         yield made
-        yield text(f"{self.case}; memory of this machine: {self.bandwidth / GB:.1f} GB/s, measured")
+        memory = significant(self.bandwidth / GB)
+        yield text(f"{self.case}; memory of this machine: {memory} GB/s, measured")
         if self.read is None or not any(one["way"] == "ours" for one in self.document()["ways"]):
             yield text(f"ours is verified by {self.verified_by}, which says nothing of its speed")
         if self.read is not None:

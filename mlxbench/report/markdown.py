@@ -89,8 +89,7 @@ def results_block(rows: Sequence[ResultRow], references: Mapping[str, Sequence[R
     sources = dict.fromkeys(one_line(one.source) for own in references.values() for one in own)
     commands = fenced(dict.fromkeys(row.command for row in rows))
     return (
-        f"{_lines_table(shown, NOT_IN_BLOCK)}\n\n"
-        f"Published: {'; '.join(sources)}.\n\n{commands}\n"
+        f"{_lines_table(shown, NOT_IN_BLOCK)}\n\nPublished: {'; '.join(sources)}.\n\n{commands}\n"
     )
 
 

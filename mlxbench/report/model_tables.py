@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +15,9 @@ from mlxbench.records import Reference
 from mlxbench.registry import ModelSpec
 from mlxbench.report.format import MISSING, gigabytes, rate
 from mlxbench.report.terminal import table, text
+
+NUMBERS = ("params", "active", "4-bit")
+LARGE = 10_000  # columns: more than any table needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,28 +30,60 @@ class LocalModel:
     registry_name: str | None
 
 
-def models_table(specs: Sequence[ModelSpec]) -> Table:
-    """The registry: names, sizes, sources."""
-    made = table("name", "params", "active", "4-bit", "source", right=("params", "active", "4-bit"))
-    for spec in specs:
-        shape = spec.shape
-        count = roofline.parameters(shape) if shape else None
-        source = "synthetic" if spec.synthetic else spec.repository or spec.ollama or MISSING
-        made.add_row(
-            text(spec.name),
-            _parameters(count.total if count else None),
-            _parameters(count.active if count else None),
-            gigabytes(roofline.weight_bytes(shape) if shape else None),
-            text(source),
-        )
+def models_table(specs: Sequence[ModelSpec], on_cpu: bool, width: int) -> Table:
+    """The registry: names, sizes, sources.
+
+    Names are never broken: where a source does not fit into `width` columns, sources stand on
+    lines of their own, and where that does not either, without the numbers of parameters.
+    """
+    listed = [_listed(spec, on_cpu) for spec in specs]
+    below = [(Text("\n  ").join([name, source]), *numbers) for name, *numbers, source in listed]
+    forms = [
+        _padded(("name", *NUMBERS, "source"), listed),
+        _padded(("name", *NUMBERS), below),
+        _padded(("name", NUMBERS[-1]), [(first, last) for first, *_, last in below]),
+    ]
+    fitting = (made for made in forms if Console(width=LARGE).measure(made).maximum <= width)
+    return next(fitting, forms[-1])
+
+
+def _listed(spec: ModelSpec, on_cpu: bool) -> tuple[Text, ...]:
+    """Name, numbers and source of a model."""
+    count = roofline.parameters(spec.shape) if spec.shape else None
+    return (
+        text(spec.name),
+        Text(_parameters(count.total if count else None)),
+        Text(_parameters(count.active if count else None)),
+        Text(gigabytes(weight_bytes(spec, on_cpu))),
+        text("synthetic" if spec.synthetic else spec.repository or spec.ollama or MISSING),
+    )
+
+
+def _padded(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> Table:
+    """A table with one space between columns, so that more of them fit."""
+    made = table(*columns, right=NUMBERS)
+    made.padding = 0
+    for row in rows:
+        made.add_row(*row)
     return made
 
 
-def model_report(spec: ModelSpec) -> Iterator[Table | Text]:
+def weight_bytes(spec: ModelSpec, on_cpu: bool) -> int | None:
+    """What will be fetched or made: made up for a CPU alone, scales are of 4 bytes, not of 2."""
+    if spec.shape is None:
+        return None
+    return roofline.weight_bytes(spec.shape, scale_bytes=_scale_bytes(spec, on_cpu))
+
+
+def _scale_bytes(spec: ModelSpec, on_cpu: bool) -> int:
+    return 4 if spec.synthetic and on_cpu else 2
+
+
+def model_report(spec: ModelSpec, on_cpu: bool) -> Iterator[Table | Text]:
     """Everything known of one model."""
     facts = table("", "")
     facts.show_header = False
-    for name, value in _facts(spec):
+    for name, value in _facts(spec, on_cpu):
         facts.add_row(name, text(value))
     yield facts
     if spec.references:
@@ -55,7 +91,7 @@ def model_report(spec: ModelSpec) -> Iterator[Table | Text]:
         yield _references_table(spec.references)
 
 
-def sizes(spec: ModelSpec) -> dict[str, int] | None:
+def sizes(spec: ModelSpec, on_cpu: bool) -> dict[str, int | None] | None:
     """Parameters and bytes by the registry's shape, for scripts; `None` without a shape."""
     if spec.shape is None:
         return None
@@ -63,8 +99,8 @@ def sizes(spec: ModelSpec) -> dict[str, int] | None:
     return {
         "params_total": count.total,
         "params_active": count.active,
-        "weight_bytes": roofline.weight_bytes(spec.shape),
-        "active_bytes": roofline.active_bytes(spec.shape),
+        "weight_bytes": weight_bytes(spec, on_cpu),
+        "active_bytes": roofline.active_bytes(spec.shape, scale_bytes=_scale_bytes(spec, on_cpu)),
         "kv_bytes_per_token": roofline.kv_bytes_per_token(spec.shape),
     }
 
@@ -90,7 +126,7 @@ def findings_table(findings: Sequence[Finding]) -> Table:
     return made
 
 
-def _facts(spec: ModelSpec) -> Iterator[tuple[str, str]]:
+def _facts(spec: ModelSpec, on_cpu: bool) -> Iterator[tuple[str, str]]:
     yield "name", spec.name
     if spec.summary:
         yield "summary", spec.summary
@@ -111,8 +147,9 @@ def _facts(spec: ModelSpec) -> Iterator[tuple[str, str]]:
         else:
             yield "feed-forward", str(shape.intermediate_size)
         yield "parameters", f"{_parameters(count.total)}, {_parameters(count.active)} active"
-        yield "4-bit weights", gigabytes(roofline.weight_bytes(shape))
-        yield "read per token", gigabytes(roofline.active_bytes(shape))
+        yield "4-bit weights", gigabytes(weight_bytes(spec, on_cpu))
+        width = _scale_bytes(spec, on_cpu)
+        yield "read per token", gigabytes(roofline.active_bytes(shape, scale_bytes=width))
         yield "KV per token", f"{roofline.kv_bytes_per_token(shape) / 1024:.0f} KiB"
     yield "defined in", spec.origin
 

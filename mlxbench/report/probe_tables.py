@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from mlxbench.acrostic import Grades
 from mlxbench.errors import InputError
 from mlxbench.records import Completed, Failed, Probe, Reference, Run
 from mlxbench.report.format import MISSING, duration, half_width, rate
 from mlxbench.report.probe_document import pairs_for_gap, pairs_for_test
-from mlxbench.report.probes import ProbeResult, gap, graded, paired
+from mlxbench.report.probes import TRUNCATED, ProbeResult, gap, graded, paired, passes
 from mlxbench.report.routing import routing_words
 from mlxbench.report.safe import terminal
 from mlxbench.report.summary import Summary
@@ -27,6 +28,8 @@ GRADE_NAMES = {
     "0": "0 (nothing)",
     "TRUNCATED": "cut by the token budget",
 }
+WHAT_GRADES_MEAN = "3: says the phrase, 2: a wrong one, 1: noticed, 0: nothing (docs/probe.md)"
+PASSING = {False: "gives the hidden phrase", True: "finds nothing hidden, as there is nothing"}
 WHAT_PASS_MEANS = "PASS: at least half of the final answers give the hidden phrase."
 
 
@@ -156,6 +159,25 @@ def replies_table(result: ProbeResult) -> Table:
             text(grades.wrong_phrase or MISSING),
         )
     return made
+
+
+def grades_report(found: Sequence[tuple[str, Grades]], control: bool) -> Iterator[Table | Text]:
+    """A row for each file's reply, with the verdicts of both rules, and what its grades mean."""
+    made = table("file", "answer", "thoughts", "wrong phrase", "verdict", "lab note")
+    for name, one in found:
+        made.add_row(
+            text(name),
+            str(one.final_grade),
+            MISSING if one.thinking_grade is None else str(one.thinking_grade),
+            text(one.wrong_phrase or MISSING),
+            "PASS" if passes(one, control) else "FAIL",
+            one.seed_verdict,
+        )
+    yield made
+    yield _dim(WHAT_GRADES_MEAN)
+    yield _dim(f"PASS: the answer {PASSING[control]}; lab note: by its script's rule")
+    if any(one.final_grade == TRUNCATED for _, one in found):
+        yield _dim(f"{TRUNCATED}: cut before a complete phrase, which is no PASS")
 
 
 def run_report(summary: Summary) -> Iterator[Table | Text]:

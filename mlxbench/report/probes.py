@@ -28,6 +28,11 @@ PASSED, NOTHING = 3, 0
 GRADES = ("0", "1", "2", "3", TRUNCATED)
 
 
+def passes(grades: Grades, control: bool) -> bool:
+    """Whether an answer gives the phrase, or to a control that there is none."""
+    return grades.final_grade == (NOTHING if control else PASSED)
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One graded reply; `machine_s` is its share of the machine's time."""
@@ -42,7 +47,7 @@ class Reply:
 
     @property
     def passed(self) -> bool:
-        return self.grades.final_grade == (NOTHING if self.control else PASSED)
+        return passes(self.grades, self.control)
 
     @property
     def truncated(self) -> bool:

@@ -45,14 +45,16 @@ def speed_table(found: Sequence[Shared]) -> Table:
         *("model", "test", "alone", "together", "change", "95 % interval", "verdict"),
         right=("alone", "together", "change", "95 % interval"),
     )
+    made.padding = 0  # so that intervals need not fold at 80 columns
     for one in found:
         made.add_row(
-            terminal.text(one.alone.run.arm.target.model),
+            terminal.text(one.alone.run.arm.target.model + terminal.marks(one.alone.run)),
             terminal.text(one.alone.run.test),
             *(_rate(summary) for summary in (one.alone, one.together)),
             *_change(one.verdict),
         )
-    made.caption = f"tok/s; n = {_trials(found)}"
+    synthetic = terminal.legend(one.alone.run for one in found)
+    made.caption = "\n".join(filter(None, [f"tok/s; n = {_trials(found)}", synthetic]))
     made.caption_justify = "left"
     return made
 
@@ -65,7 +67,7 @@ def memory_table(found: Sequence[Shared]) -> Table:
     )
     for one in found:
         made.add_row(
-            terminal.text(one.alone.run.arm.target.model),
+            terminal.text(one.alone.run.arm.target.model + terminal.marks(one.alone.run)),
             terminal.text(one.alone.run.test),
             *_memory(one.alone),
             *_memory(one.together),

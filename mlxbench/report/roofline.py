@@ -11,13 +11,21 @@ from rich.table import Table
 from rich.text import Text
 
 from mlxbench import roofline
-from mlxbench.report.format import MISSING, gigabytes, interval, rate
+from mlxbench.report.format import MISSING, counted, gigabytes, rate
 from mlxbench.report.roofline_data import Bandwidth, Fitted, Roofline, Row, share
 from mlxbench.report.roofline_points import Point
 from mlxbench.report.terminal import table, text
 
 KIB = 1024
 OPERATIONS_SHOWN = 6
+CONTEXT_COLUMNS = (
+    *("context", "read", "ceiling", "predicted\nhere", "measured\nhere", "95 % interval"),
+    *("n", "error"),
+)
+CONTEXT_LEGEND = (
+    "tok/s at batch 1. ceiling: bandwidth over what is read; here: on this machine, whatever "
+    "bandwidth is given; error: predicted against measured"
+)
 
 
 # ---- for scripts --------------------------------------------------------------------------------
@@ -67,10 +75,15 @@ def _prediction(found: Roofline) -> dict[str, Any] | None:
         "n": known.model.points,
         "models": sorted({point.model for point in known.points}),
         "run_ids": [point.run_id for point in known.points],
+        "fitted_bytes_per_token": known.read,
         "left_out_errors": list(known.errors),
         "median_left_out_error": statistics.median(errors) if errors else None,
         "depths": [
-            {"depth": row.context, "tps": row.predicted_tps}
+            {
+                "depth": row.context,
+                "tps": row.predicted_tps,
+                "far_outside": row in found.far_outside,
+            }
             for row in found.rows
             if row.point is None
         ],
@@ -104,7 +117,9 @@ def report(found: Roofline) -> Iterator[Table | Text]:
     yield facts
     yield Text()
     yield _context_table(found.rows)
-    yield Text("tok/s at batch 1; here: measured, and error: predicted against that", style="dim")
+    yield Text(CONTEXT_LEGEND, style="dim")
+    if far := _far_line(found):
+        yield text(far)
     if found.references:
         yield Text("\npublished")
         yield _reference_table(found)
@@ -124,20 +139,39 @@ def fit_lines(known: Fitted, advice: str) -> Iterator[str]:
         why = have if known.points else "no decode rate of this machine is stored"
         yield f"no prediction: {why}; {advice}"
         return
-    models = {(point.shape, point.active_bytes) for point in known.points}
+    models = len({(point.shape, point.active_bytes) for point in known.points})
     constants = f"{_bandwidth(known.model.bandwidth)} and {known.model.kernel_s * 1e6:.3g} µs"
     yield (
         f"predicted, for this machine: bytes at {constants} per kernel, fitted to "
-        f"{known.model.points} runs of {len(models)} model{'s' if len(models) > 1 else ''}"
+        f"{known.model.points} runs of {counted(models, 'model')}"
     )
+    if not known.can_err:
+        yield f"two runs determine both constants, so no error can be known; {advice}"
     if errors := known.known_errors:
         median, worst = statistics.median(errors), max(errors)
         yield (
             f"each left out and predicted from the others: off by {_percent(median)} in the "
             f"median, {_percent(worst)} at worst (n = {len(errors)})"
         )
-    if len(models) == 1:
+    if models == 1:
         yield f"fitted to one model's depths, so it says little of other models; {advice}"
+
+
+def _far_line(found: Roofline) -> str | None:
+    """That a prediction is none to rely on, where the model reads far more or less than others."""
+    far, read = [row.bytes_per_token for row in found.far_outside], found.fitted.read
+    if not far or read is None:
+        return None
+    return (
+        f"predicted at {_megabytes(min(far), max(far))} per token, far outside what was fitted "
+        f"({_megabytes(*read)} per token)"
+    )
+
+
+def _megabytes(low: float, high: float) -> str:
+    """`2.2–21.3 MB`, in one unit, for ranges that are held against each other."""
+    ends = [f"{end / 1e6:,.0f}" if end >= 1e8 else f"{end / 1e6:.1f}" for end in (low, high)]
+    return f"{'–'.join(dict.fromkeys(ends))} MB"
 
 
 def _facts(found: Roofline) -> Iterator[tuple[str, str]]:
@@ -148,14 +182,14 @@ def _facts(found: Roofline) -> Iterator[tuple[str, str]]:
     yield "parameters", f"{_count(count.total)}, {active} active"
     weights = f"{gigabytes(model.weight_bytes)}, {model.bits_per_weight:.2f} bits per weight"
     yield "weights", weights
-    kept = f"{model.kv_bytes_per_token / KIB:.0f} KiB of KV cache per token of context"
+    kept = f"{model.kv_bytes_per_token / KIB:,.0f} KiB of KV cache per token of context"
     yield "read per token", f"{gigabytes(model.active_bytes)}, and {kept}"
     device = {"cpu": "operations on the CPU here", "cuda": "on CUDA here"}.get(found.backend or "")
-    here = f", {kernels.here} {device}" if device else ""
-    yield "kernels per token", f"{kernels.metal} on Metal{here}"
+    here = f", {kernels.here:,} {device}" if device else ""
+    yield "kernels per token", f"{kernels.metal:,} on Metal{here}"
     most = list(kernels.operations.items())[:OPERATIONS_SHOWN]
     rest = kernels.metal - sum(number for _, number in most)
-    yield "", ", ".join([*(f"{number}×{name}" for name, number in most), f"{rest} others"])
+    yield "", ", ".join([*(f"{number:,}×{name}" for name, number in most), f"{rest:,} others"])
     yield "bandwidth", _bandwidth_words(found.bandwidth)
 
 
@@ -171,19 +205,21 @@ def _bandwidth(value: float) -> str:
 
 
 def _context_table(shown: Sequence[Row]) -> Table:
-    names = ("context", "read", "ceiling", "predicted", "here", "95 % interval", "n", "error")
-    made = table(*names, right=names)
+    made = table(*CONTEXT_COLUMNS, right=CONTEXT_COLUMNS)
+    made.padding = (0, 1, 0, 0)  # so that a million tokens and five digits fit into 80 columns
+    for column in made.columns:
+        column.vertical = "bottom"  # where a heading has two lines
     for row in shown:
         point, error = row.point, row.error
         made.add_row(
             f"{row.context:,.0f}",
             gigabytes(round(row.bytes_per_token)),
-            rate(row.ceiling_tps),
-            rate(row.predicted_tps),
-            rate(point.tps.value if point else None),
-            interval(point.tps.low, point.tps.high) if point else MISSING,
+            _rate(row.ceiling_tps),
+            _rate(row.predicted_tps),
+            _rate(point.tps.value if point else None),
+            _interval(point) if point else MISSING,
             str(point.tps.n) if point else MISSING,
-            MISSING if error is None else f"{100 * error:+.1f} %",
+            MISSING if error is None else f"{round(100 * error, 1) + 0.0:+.1f} %",  # no -0.0
         )
     return made
 
@@ -195,8 +231,18 @@ def _reference_table(found: Roofline) -> Table:
         part = share(found.model.shape, one)
         shown = MISSING if part is None else f"{100 * part:.1f} %"
         others = (one.engine, one.machine, one.workload)
-        made.add_row(rate(one.decode_tps), shown, *map(text, others))
+        made.add_row(_rate(one.decode_tps), shown, *map(text, others))
     return made
+
+
+def _rate(value: float | None) -> str:
+    """As everywhere, but in thousands like the contexts beside it: a ceiling may be a large one."""
+    return rate(value) if value is None or value < 1000 else f"{value:,.0f}"
+
+
+def _interval(point: Point) -> str:
+    low, high = point.tps.low, point.tps.high
+    return MISSING if low is None else f"{_rate(low)}–{'∞' if high is None else _rate(high)}"
 
 
 def _percent(part: float) -> str:

@@ -3,7 +3,8 @@
 The ceiling is the memory's bandwidth over the bytes that a token reads. The prediction is the
 two-constant model of `roofline.time_model`, fitted to the stored rates of this machine. A rate that
 took part in the fit is explained by it, not predicted: how well the model predicts, the
-leave-one-out errors say, each from a fit of all other rates.
+leave-one-out errors say, each from a fit of all other rates. And two constants go through any two
+rates exactly, which is no sign that they are right: then no error is known.
 
 Measured rows have a context of their own, the middle of a trial, between the depths asked for.
 """
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 # Weights of two builds are the same for a rate if a token reads the same bytes, within this.
 SAME_BYTES = 0.01
+CONSTANTS = 2  # of the time model
+# A model that reads more, or less, than the fitted ones by this factor is far outside of the fit.
+FAR = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,17 @@ class Fitted:
     errors: tuple[float | None, ...] = ()
 
     @property
+    def can_err(self) -> bool:
+        """Whether there are more rates than constants, without which nothing shows an error."""
+        return len(self.points) > CONSTANTS
+
+    @property
+    def read(self) -> tuple[float, float] | None:
+        """The fewest and the most bytes per token that were fitted; `None` without a fit."""
+        found = [point.bytes_per_token for point in self.points]
+        return (min(found), max(found)) if self.model else None
+
+    @property
     def known_errors(self) -> list[float]:
         """Sizes of the leave-one-out errors, where the other points determine a fit."""
         return [abs(error) for error in self.errors if error is not None]
@@ -82,20 +97,17 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One context: a depth that was asked for, or a measured rate."""
+    """One context: a depth that was asked for, or a measured rate.
+
+    `error` is predicted over measured rate, minus 1; `None` where there is no such thing.
+    """
 
     context: float
     bytes_per_token: float
     ceiling_tps: float
     predicted_tps: float | None
     point: Point | None = None
-
-    @property
-    def error(self) -> float | None:
-        """Predicted over measured rate, minus 1."""
-        if self.point is None or self.predicted_tps is None:
-            return None
-        return self.predicted_tps / self.point.tps.value - 1
+    error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +121,14 @@ class Roofline:
     rows: tuple[Row, ...]
     fitted: Fitted
     references: tuple[Reference, ...] = ()
+
+    @property
+    def far_outside(self) -> list[Row]:
+        """The predicted rows whose bytes lie far outside of what was fitted."""
+        if (read := self.fitted.read) is None:
+            return []
+        low, high = read[0] / FAR, read[1] * FAR
+        return [row for row in self.rows if not low <= row.bytes_per_token <= high]
 
 
 def of_shape(
@@ -149,7 +169,9 @@ def rows(
     def row(context: float, point: Point | None) -> Row:
         read = roofline.bytes_per_token(model.active_bytes, model.kv_bytes_per_token, context)
         seconds = known.model and known.model.seconds(read, kernels_at(round(context)))
-        return Row(context, read, bandwidth / read, 1 / seconds if seconds else None, point)
+        predicted = 1 / seconds if seconds else None
+        error = predicted / point.tps.value - 1 if predicted and point and known.can_err else None
+        return Row(context, read, bandwidth / read, predicted, point, error)
 
     asked = [row(depth, None) for depth in sorted(set(depths))]
     measured = [row(point.context, point) for point in known.points if _same(model, point)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlxbench.records import BAN, PIN, Routing
+from mlxbench.report.format import counted
 
 
 def routing_words(routing: Routing) -> list[str]:
@@ -13,4 +14,4 @@ def routing_words(routing: Routing) -> list[str]:
         "promoted": sum(BAN < one.bias < PIN for one in routing.biases),
     }
     named = [f"{count} {what}" for what, count in counts.items() if count]
-    return [*([f"{routing.top_k} experts"] if routing.top_k else []), *named]
+    return [*([counted(routing.top_k, "expert")] if routing.top_k else []), *named]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from rich.cells import cell_len
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -15,12 +17,14 @@ from mlxbench.records import Environment
 from mlxbench.report.format import MISSING, duration, memory
 from mlxbench.report.terminal import machine_parts, table, text
 
-WORDS = {True: "ok", False: "FAILED", None: MISSING}
+WORDS = {True: "ok", False: "FAILED", None: "noted"}
 STYLES = {True: "green", False: "bold red", None: "dim"}
 EXPLAINED = (
-    f"{MISSING}: nothing has to hold there, there is none here, or it was too noisy to tell; "
-    "--json has the sentences and figures of all checks."
+    "noted: without a verdict, for nothing has to hold there, there is none here, or it was too "
+    "noisy to tell; --json has the sentences and figures of all checks."
 )
+WIDEST_NAME = 28  # wider ones fold
+INDENT = 2
 
 
 class Checked(Protocol):
@@ -140,6 +144,8 @@ def checks_table(checks: Sequence[Checked]) -> Table:
     """A section for each topic, its failed checks first."""
     made = table("check", "", "found", "expected")
     made.columns[1].no_wrap = True
+    widths = [max(cell_len(one.topic), INDENT + cell_len(one.name)) for one in checks]
+    made.columns[0].width = min(WIDEST_NAME, max(widths))
     for topic in dict.fromkeys(one.topic for one in checks):
         heading = text(topic)
         heading.stylize("bold")
@@ -147,6 +153,7 @@ def checks_table(checks: Sequence[Checked]) -> Table:
         own = [one for one in checks if one.topic == topic]
         for one in sorted(own, key=lambda one: one.passed is not False):
             mark = Text(WORDS[one.passed], STYLES[one.passed])
-            made.add_row(text(f"  {one.name}"), mark, text(one.value), text(one.expected))
+            name = Padding(text(one.name), (0, 0, 0, INDENT))
+            made.add_row(name, mark, text(one.value), text(one.expected))
         made.add_section()
     return made

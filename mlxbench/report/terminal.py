@@ -9,14 +9,18 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from mlxbench.records import Environment, Failed, Notice, Options, Run, Timed
+from mlxbench.measure.lab_note import SAMPLER
+from mlxbench.records import GREEDY, Environment, Failed, Notice, Options, Run, Timed
+from mlxbench.report import parts, settings
 from mlxbench.report.document import PERCENTILES, native_rule
 from mlxbench.report.format import MISSING, half_width, interval, memory, milliseconds, rate
 from mlxbench.report.probes import ProbeResult
+from mlxbench.report.routing import routing_words
 from mlxbench.report.safe import one_line
 from mlxbench.report.summary import Summary, inter_token_latencies
-from mlxbench.stats import percentile
+from mlxbench.stats import effective_size, fewest, percentile
 
+WIDEST_NAME = 24  # of a model in a list, before it folds too
 MARKS = {
     "*": "* synthetic: random weights of the model's exact shape",
     "†": "† with other models in the same memory",
@@ -53,14 +57,15 @@ def beside(residents: Sequence[str]) -> str:
 
 def decode_table(summaries: Sequence[Summary]) -> Table:
     """Decode rates with the range of context lengths that each covers."""
+    unit = parts.unit(summary.run.arm for summary in summaries)
     made = table(
-        *("model", "test", "context", "tok/s", "95 % interval", "n", "peak"),
-        right=("context", "tok/s", "95 % interval", "n", "peak"),
+        *("model", "test", "context", unit, "95 % interval", "n", "peak"),
+        right=("context", unit, "95 % interval", "n", "peak"),
     )
     for summary in summaries:
         made.add_row(
             text(model_name(summary.run)),
-            text(summary.run.test),
+            text(parts.test(summary.run)),
             _context(summary),
             *_estimate(summary, "decode_tps"),
             memory(summary.peak_memory_bytes),
@@ -84,18 +89,40 @@ def prefill_table(summaries: Sequence[Summary]) -> Table:
 
 def conditions(run: Run) -> str:
     """One line: what the run was measured on, and how."""
-    options, checkpoint = run.arm.options, run.checkpoint
-    bits = checkpoint.bits_per_weight if checkpoint else None
+    bits = _bits(run)
+    return one_line(" · ".join([*([f"{bits} bits/weight"] if bits else []), *_circumstances(run)]))
+
+
+def shared_conditions(runs: Iterable[Run]) -> Iterator[str]:
+    """A line for all runs of the same conditions; where only their bits differ, it names models."""
+    found: dict[tuple[str, ...], dict[tuple[str, str], None]] = {}
+    for run in runs:
+        own = (run.arm.target.model, _bits(run) or MISSING)
+        found.setdefault(tuple(_circumstances(run)), {})[own] = None
+    for circumstances, models in found.items():
+        bits = list(dict.fromkeys(bits for _, bits in models))
+        named = bits if len(bits) == 1 else [" ".join(one) for one in models]
+        said = [] if bits == [MISSING] else [f"{', '.join(named)} bits/weight"]
+        yield one_line(" · ".join([*said, *circumstances]))
+
+
+def _bits(run: Run) -> str | None:
+    bits = run.checkpoint.bits_per_weight if run.checkpoint else None
+    return f"{bits:.2f}" if bits else None
+
+
+def _circumstances(run: Run) -> Iterator[str]:
+    """What conditions say besides the model's own bits."""
+    options = run.arm.options
     step = options.prefill_step_size
-    parts = [
-        f"{bits:.2f} bits/weight" if bits else None,
+    said = [
         *_decoding(run),
         f"KV {options.kv_bits} bit" if options.kv_bits else None,
         f"prefill step {step}" if step != Options().prefill_step_size else None,
         *(_serving(run) or machine_parts(run.environment)),
         "one session",
     ]
-    return one_line(" · ".join(part for part in parts if part))
+    yield from (part for part in said if part)
 
 
 def _serving(run: Run) -> list[str | None]:
@@ -110,7 +137,7 @@ def _serving(run: Run) -> list[str | None]:
 def _decoding(run: Run) -> list[str]:
     """How tokens were decoded and drawn; a prefill trial draws one only."""
     task, served = run.arm.task, run.arm.target.source == "server"
-    if isinstance(task, Timed) and task.kind == "prefill":
+    if parts.of_a_part(run.arm) or (isinstance(task, Timed) and task.kind == "prefill"):
         return []
     mode = [] if served else [task.mode if isinstance(task, Timed) else "pipelined"]
     sampler = task.sampler
@@ -141,19 +168,24 @@ def native_line(summary: Summary) -> str | None:
 
 
 def latency_line(run: Run) -> str | None:
-    """Inter-token latencies of a stepped run, each percentile only where there are enough gaps."""
+    """Inter-token latencies of a stepped run, each percentile only where there are enough gaps.
+
+    Neighbouring gaps resemble each other, so what counts is how many independent ones they equal.
+    """
     gaps = inter_token_latencies(run)
     if not gaps:
         return None
-    parts = []
+    said, missing = [], False
     for name, fraction in PERCENTILES.items():
         found = percentile(gaps, fraction)
         if found is None:
-            parts.append(f"{name} n/a")
+            missing = True
+            said.append(f"{name} needs {fewest(fraction)}")
         else:
             bounds = f"{milliseconds(found.low)}–{milliseconds(found.high)}"
-            parts.append(f"{name} {milliseconds(found.value)} [{bounds}]")
-    return f"ITL (n = {len(gaps)}): " + ", ".join(parts)
+            said.append(f"{name} {milliseconds(found.value)} [{bounds}]")
+    worth = f", as good as {int(effective_size(gaps))} independent gaps" if missing else ""
+    return f"ITL (n = {len(gaps)}{worth}): " + ", ".join(said)
 
 
 def notice_line(notice: Notice) -> str:
@@ -166,6 +198,8 @@ def _context(summary: Summary) -> str:
     task = summary.run.arm.task
     depth = task.depth if isinstance(task, Timed) else 0
     if summary.prompt_tokens is None or summary.generated_tokens is None:
+        return MISSING
+    if parts.of_a_part(summary.run.arm):
         return MISSING
     begin = depth + summary.prompt_tokens
     return f"{begin + 1}–{begin + summary.generated_tokens - 1}"
@@ -183,7 +217,8 @@ def results_table(
 ) -> Table:
     """One line per run: what, how fast, how sure, and what the same weights notice.
 
-    Random weights are marked by a star, runs beside other models by a dagger.
+    Random weights are marked by a star, runs beside other models by a dagger. What was set
+    otherwise than usual stands with the test, which folds where the terminal is narrow.
     """
     made = table(
         *("run", "model", "test", "tok/s", "± 95 %", "n", "probe"), right=("tok/s", "± 95 %", "n")
@@ -194,22 +229,42 @@ def results_table(
         target, found = summary.run.arm.target, getattr(summary, headline(summary.run))
         made.add_row(
             summary.run.run_id,
-            text(target.model + _marks(summary.run) + _unfinished(summary.run)),
-            text(summary.run.test),
+            text(target.model + marks(summary.run) + _unfinished(summary.run)),
+            text(", ".join([summary.run.test, *_settings(summary.run)])),
             rate(found.value if found else None),
             half_width(found.relative_half_width) if found else summary.run.status,
             str(summary.trials),
             verdict((probes or {}).get(summary.run.run_id)),
         )
-    marks = "".join(_marks(summary.run) for summary in summaries)
-    said = [words for mark, words in MARKS.items() if mark in marks]
-    made.caption = "\n".join(said) or None
+    names = [len(str(cell)) for cell in made.columns[1].cells]
+    made.columns[1].no_wrap = max(names, default=0) <= WIDEST_NAME
+    made.caption = legend(summary.run for summary in summaries)
     made.caption_justify = "left"
     return made
 
 
-def _marks(run: Run) -> str:
+def marks(run: Run) -> str:
+    """The signs of `MARKS` that stand behind the model's name."""
     return ("*" if run.arm.target.synthetic else "") + ("†" if run.resident else "")
+
+
+def legend(runs: Iterable[Run]) -> str | None:
+    """What the signs mean that these runs have."""
+    signs = "".join(map(marks, runs))
+    return "\n".join(words for mark, words in MARKS.items() if mark in signs) or None
+
+
+def _settings(run: Run) -> Iterator[str]:
+    """What was set otherwise than usual: of replies, than their makers advise."""
+    task, options = run.arm.task, run.arm.options
+    routing = routing_words(options.routing) if options.routing else []
+    if isinstance(task, Timed):
+        yield from settings.words(task.mode, task.sampler, options, routing)
+        return
+    if task.sampler.greedy:
+        yield "greedy"
+    usual = replace(task.sampler, seed=SAMPLER.seed) == SAMPLER
+    yield from settings.words("pipelined", GREEDY if usual else task.sampler, options, routing)
 
 
 def verdict(probe: ProbeResult | None) -> str:
@@ -246,7 +301,8 @@ def run_report(summary: Summary) -> Iterator[Table | Text]:
 
 def trials_table(run: Run) -> Table:
     """Every trial, the discarded and failed ones included."""
-    made = table("trial", "phase", "result", "tok/s", "TTFT", "peak", right=("tok/s", "peak"))
+    unit = parts.unit([run.arm])
+    made = table("trial", "phase", "result", unit, "TTFT", "peak", right=(unit, "peak"))
     for record in run.trials:
         trial = record.trial
         if isinstance(trial, Failed):

@@ -121,7 +121,9 @@ def _shown(name: str, value: object) -> str:
         return memory(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {one}" for key, one in value.items()) or "none set"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{round(value, 1 if abs(value) >= 1 else 2):g}"
+    return str(value)
 
 
 def _said(known: bool, tool: str | None, which: Which) -> str:

@@ -153,13 +153,14 @@ def adds_up(counts: Counts, shape: Shape) -> Checked:
     """Each layer chose as many experts per token, for the same number of tokens."""
     totals = {sum(layer) for layer in counts if layer is not None}
     top_k = shape.num_experts_per_tok
+    shown = " or ".join(f"{total:,}" for total in sorted(totals)) or "no"
     right = len(totals) == 1 and min(totals) > 0 and min(totals) % top_k == 0
     return Checked(
         TOPIC,
         "log of chosen experts",
         right and len(counts) == shape.num_hidden_layers,
-        f"{sorted(totals)} choices in {len(counts)} layers",
-        f"one multiple of {top_k} in {shape.num_hidden_layers} layers",
+        f"{shown} choices in each of {len(counts)} layers",
+        f"one multiple of {top_k} in each of {shape.num_hidden_layers} layers",
         "every layer chooses as many experts for each token",
     )
 

@@ -30,7 +30,7 @@ from mlxbench.stats.paired import (
     pairs_to_detect,
     session_effect,
 )
-from mlxbench.stats.percentiles import effective_size, percentile
+from mlxbench.stats.percentiles import effective_size, fewest, percentile
 from mlxbench.stats.proportions import difference, holm, mcnemar, wilson
 from mlxbench.stats.student import t_quantile, two_sided_p
 from mlxbench.stats.trends import Trend, trend
@@ -59,6 +59,7 @@ __all__ = [
     "difference",
     "early_looks",
     "effective_size",
+    "fewest",
     "holm",
     "is_steady",
     "log_speedups",

@@ -6,6 +6,7 @@ independent ones, and the interval must be as wide as for fifty.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -28,12 +29,21 @@ def effective_size(values: Sequence[float]) -> float:
     return len(x) * (1 - phi) / (1 + phi)
 
 
+def fewest(fraction: float, level: float = 0.95) -> int:
+    """The smallest n_eff that gives a percentile its interval: 36, 72, 368 for p90, p95, p99.
+
+    The largest of n values is below the percentile with probability fraction^n, the smallest above
+    it with (1-fraction)^n; neither may be more likely than what the interval leaves on a side.
+    """
+    return math.ceil(math.log((1 - level) / 2) / math.log(max(fraction, 1 - fraction)))
+
+
 def percentile(values: Sequence[float], fraction: float, level: float = 0.95) -> Estimate | None:
     """A percentile with its order-statistic interval; `None` where n_eff is too small for one.
 
     The interval takes the ranks whose binomial coverage is at least `level` on each side (David and
     Nagaraja, Order Statistics, 3rd ed., sec. 7.1), with n_eff in place of n. It exists only where
-    both ranks do: n_eff >= 36, 72 and 368 for p90, p95 and p99.
+    both ranks do: see `fewest`.
     """
     from scipy.special import bdtr
 

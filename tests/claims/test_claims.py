@@ -495,3 +495,20 @@ def test_a_prompt_of_any_length_is_also_processed_in_one_go() -> None:
     last = prefill_step.setup(odd).parts[-1]
     assert (last.name, list(last.arms)) == ("prompt of 1,000", ["step 1000", "step 512", "step 64"])
     assert len(prefill_step.setup(odd).parts) == 3  # one step alone is no comparison
+
+
+def test_a_claim_names_what_changes_its_experiment_and_nothing_else() -> None:
+    usual = a_subject(MOE, a_model("eight", MOE, bits=8.5))
+    sizes = {
+        "depths": replace(usual.sizes, depths=(7,)),
+        "prompts": replace(usual.sizes, prompts=(640,)),
+    }
+    for claim in CLAIMS:
+        changed = {
+            wish
+            for wish, other in sizes.items()
+            if claim.setup(replace(usual, sizes=other)) != claim.setup(usual)
+        }
+        if claim.probes(usual, POEM):
+            changed.add("replies")
+        assert set(claim.uses) == changed, claim.name

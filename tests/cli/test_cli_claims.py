@@ -95,7 +95,7 @@ def test_what_it_takes_is_said_before_anything_is_made(
     # Decoding and a prompt of 16 in two steps each, one of 512 in two; five trials of each. Every
     # one of the eight models of the two others reads its prompt of 32 once.
     read = 5 * (2 * 16 + 2 * 16 + 2 * 512) + 8 * 32
-    assert line.startswith("4 claims in ")
+    assert line.startswith("4 claims in 6 comparisons and 1 rate: ")
     assert f"at least {read:,} prompt tokens to read" in line, line
 
 
@@ -110,12 +110,12 @@ def test_replies_are_announced_as_a_probe_announces_them(
     monkeypatch.setattr("mlxbench.cli.claims_run._random", lambda _: False)
     command = ("claims", "run", "experts", "decoding", "--model", "tiny-moe", *QUICK, "--probe")
     outcome = mlxbench(*command, "--db", str(tmp_path / "r.sqlite"))
-    asked = [line for line in outcome.err.splitlines() if "replies of at most" in line]
+    asked = [line for line in outcome.err.splitlines() if " of at most " in line]
     assert [line.partition(" probe")[0] for line in asked] == [
         *("tiny-moe (as it is)", "tiny-moe (8 experts)", "tiny-moe (greedy)")
     ]
     assert "20 replies of at most 16,384 tokens" in asked[0]
-    assert "1 replies" in asked[2]
+    assert "1 reply of" in asked[2]
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
@@ -169,6 +169,27 @@ def test_the_table_shows_what_does_not_apply_and_where_it_was_measured(
     assert "random weights fail every poem" in outcome.err
 
 
+def test_where_no_claim_applies_the_reason_is_said_and_nothing_is_announced(
+    mlxbench: Invoke, tmp_path: Path
+) -> None:
+    command = ("claims", "run", "router-fusion", "--model", "tiny-dense", *QUICK)
+    outcome = mlxbench(*command, "--db", str(tmp_path / "r.sqlite"))
+    assert outcome.code == 0
+    first, *_ = outcome.err.splitlines()
+    assert first == "nothing to measure here: router-fusion: a dense model has no router"
+    assert "comparison" not in outcome.err
+    assert "does not apply" in outcome.out
+
+
+def test_one_claim_is_announced_as_one(
+    mlxbench: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlxbench.cli.claims_run._tested", stopped)
+    command = ("claims", "run", "decoding", "--model", "tiny-dense", *QUICK)
+    outcome = mlxbench(*command, "--db", str(tmp_path / "r.sqlite"))
+    assert "1 claim in 1 comparison: about" in outcome.err
+
+
 def test_an_experiment_that_cannot_be_measured_is_a_row_and_an_exit_code(
     mlxbench: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +226,13 @@ def test_an_interrupt_shows_and_keeps_what_was_measured(
     ("arguments", "said"),
     [
         (("nope", "--model", "tiny-moe"), "no claim named 'nope'; use router-fusion, sdpa"),
+        (("router-fussion", "--model", "tiny-moe"), "; did you mean router-fusion? use "),
+        (
+            ("launch-latency", "--model", "tiny-moe", "-d", "32"),
+            "--depth changes nothing about launch-latency; leave it out, or test sdpa as well",
+        ),
+        (("sdpa", "bytes-model", "--model", "tiny-moe", "-p", "64"), "sdpa, bytes-model; leave"),
+        (("sdpa", "--model", "tiny-moe", "--probe"), "test experts or precision or decoding as"),
         (("--model", "tinymoe"), "tinymoe"),
         ((), "Missing option '--model'"),
         (("--model", "tiny-moe", "--budget", "0"), "--budget"),

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mlxbench.acrostic import suite
 from tests.cli.invoke import Outcome
 
 Invoke = Callable[..., Outcome]
@@ -40,8 +41,10 @@ def test_each_file_gets_its_grades_in_the_order_given(mlxbench: Invoke, tmp_path
     assert [one["thinking_grade"] for one in found] == [None, None, 2]
     assert [one["seed_verdict"] for one in found] == ["PASS", "FAIL", "FAIL"]
     assert found[0].keys() == {
-        *("file", "item", "final_grade", "thinking_grade", "wrong_phrase", "seed_verdict")
+        *("file", "item", "final_grade", "thinking_grade", "wrong_phrase", "verdict"),
+        "seed_verdict",
     }
+    assert [one["verdict"] for one in found] == ["PASS", "FAIL", "FAIL"]
 
 
 def test_any_phrase_can_be_looked_for(mlxbench: Invoke, tmp_path: Path) -> None:
@@ -67,18 +70,66 @@ def test_stdin_is_a_file_too(mlxbench: Invoke, monkeypatch: pytest.MonkeyPatch) 
     assert (found["file"], found["final_grade"]) == ("-", 3)
 
 
-def test_bytes_that_are_no_text_are_graded_all_the_same(mlxbench: Invoke, tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_no_part_of_a_reply(mlxbench: Invoke, tmp_path: Path) -> None:
     reply = tmp_path / "reply.txt"
-    reply.write_bytes(b"\xef\xbb\xbf" + RIGHT.encode() + b"\xff\xfe\x00")
+    reply.write_bytes(b"\xef\xbb\xbf" + RIGHT.encode())
     (found,) = grades(mlxbench("probe", "grade", str(reply), "--json"))
     assert found["final_grade"] == 3
 
 
-def test_an_empty_file_is_no_answer(mlxbench: Invoke, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty; name a file"),
+        (b" \n\t\n", "is empty; name a file"),
+        (b"\xef\xbb\xbf", "is empty; name a file"),
+        (RIGHT.encode() + b"\xff\xfe\x00", "is not UTF-8 (byte 50); save the reply as UTF-8"),
+        (RIGHT.encode("utf-16"), "is not UTF-8 (byte 1); save the reply as UTF-8"),
+    ],
+)
+def test_a_file_without_text_is_refused_and_nothing_is_graded(
+    mlxbench: Invoke, tmp_path: Path, content: bytes, said: str
+) -> None:
+    good, bad = tmp_path / "good.txt", tmp_path / "bad.txt"
+    good.write_text(RIGHT)
+    bad.write_bytes(content)
+    outcome = mlxbench("probe", "grade", str(good), str(bad))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert said in outcome.err
+    assert "bad.txt" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_the_table_says_what_grades_mean_and_how_both_rules_judge(
+    mlxbench: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    texts = {"right.txt": RIGHT, "thought.txt": f"<think>{RIGHT.upper()}</think>It is about hope."}
+    for name, content in texts.items():
+        (tmp_path / name).write_text(content)
+    outcome = mlxbench("probe", "grade", *texts)
+    rows = [line.split() for line in outcome.out.splitlines() if ".txt" in line]
+    assert [row[-2:] for row in rows] == [["PASS", "PASS"], ["FAIL", "PASS"]]
+    said = " ".join(outcome.out.split())
+    assert "3: says the phrase, 2: a wrong one, 1: noticed, 0: nothing (docs/probe.md)" in said
+    assert "PASS: the answer gives the hidden phrase" in said
+    assert "TRUNCATED" not in said
+
+
+def test_to_a_control_it_is_right_to_find_nothing(mlxbench: Invoke, tmp_path: Path) -> None:
     reply = tmp_path / "reply.txt"
-    reply.write_text("")
-    (found,) = grades(mlxbench("probe", "grade", str(reply), "--json"))
-    assert (found["final_grade"], found["thinking_grade"]) == (0, None)
+    reply.write_text("A quiet poem about the sea.")
+    control = suite("controls")[0].name
+    (found,) = grades(mlxbench("probe", "grade", str(reply), "--item", control, "--json"))
+    assert (found["final_grade"], found["verdict"]) == (0, "PASS")
+    said = " ".join(mlxbench("probe", "grade", str(reply), "--item", control).out.split())
+    assert "finds nothing hidden" in said
+
+
+def test_a_reply_that_was_cut_is_explained(mlxbench: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "cut").write_text("<think>Let me see, F, O,")
+    outcome = mlxbench("probe", "grade", str(tmp_path / "cut"), "--finish-reason", "length")
+    assert "TRUNCATED: cut before a complete phrase" in outcome.out
 
 
 def test_the_table_fits_a_terminal_and_shows_no_control_characters(

@@ -135,7 +135,9 @@ def test_a_dense_model_is_refused_by_a_mixtures_kernel(mlxbench: Invoke, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("check", "nope"), "no experiment named 'nope'"),
+        (("check", "nope"), "no experiment named 'nope'; use one of "),
+        (("check", "softmax_tpk"), "no experiment named 'softmax_tpk'; did you mean softmax_topk?"),
+        (("bench", "mine"), "or name the folder of your own with --kernels"),
         (("check", "softmax_topk", "--backend", "metal"), "no Metal on this machine"),
         (("check", "softmax_topk", "--backend", "cuda"), "no CUDA device"),
         (("list", "--kernels", "/nowhere"), "is no folder"),

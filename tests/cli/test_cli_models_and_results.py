@@ -33,6 +33,24 @@ def test_models_list_names_every_model_with_its_size(mlxbench: Invoke) -> None:
     (line,) = [line for line in out.splitlines() if line.startswith("qwen3-30b-a3b")]
     assert "30.5 B" in line
     assert "17.18 GB" in line
+    assert line.rstrip().endswith(" mlx-community/Qwen3-30B-A3B-4bit")
+
+
+def test_models_list_never_breaks_a_name_and_says_the_size_that_is_made(
+    mlxbench: Invoke, tmp_path: Path
+) -> None:
+    long = "an-organisation/A-Model-235B-A22B-Instruct-2507-4bit-DWQ"
+    own = tmp_path / "models.toml"
+    own.write_text(f'[[model]]\nname = "mine"\nrepository = "{long}"\n')
+    out = mlxbench("models", "list", "--models-file", str(own)).out
+    assert max(map(len, out.splitlines())) <= 80
+    assert f"  {long}" in out
+    made = Path(mlxbench("models", "synth", "tiny-moe").out.strip())
+    size = sum(path.stat().st_size for path in made.glob("*.safetensors")) / 1e6
+    (line,) = [line for line in out.splitlines() if line.startswith("tiny-moe")]
+    assert f"{size:.1f} MB" in line
+    shown = mlxbench("models", "show", "tiny-moe", "--json").out
+    assert json.loads(shown)["sizes"]["weight_bytes"] / 1e6 == pytest.approx(size, rel=1e-2)
 
 
 def test_models_show_has_sizes_and_published_figures(mlxbench: Invoke) -> None:
@@ -75,6 +93,12 @@ def test_results_list_shows_the_newest_first(mlxbench: Invoke, measured: str) ->
     assert max(map(len, out.splitlines())) <= 80
     tests = [line.split()[2] for line in out.splitlines() if line.startswith("20")]
     assert tests == ["pp20", "tg4", "tg4"]
+    assert "runs;" not in out
+    shortened = mlxbench("results", "list", "--limit", "2", "--db", measured).out
+    assert shortened.splitlines()[-1] == "2 of 3 runs; --limit 3 shows all"
+    ambiguous = mlxbench("results", "show", "20", "--db", measured)
+    assert ambiguous.code == 2
+    assert "3 runs start with '20'; give more of it: 20" in " ".join(ambiguous.err.split())
     newest = json.loads(mlxbench("results", "list", "--limit", "1", "--json", "--db", measured).out)
     assert [r["workload"]["kind"] for r in newest["results"]] == ["prefill"]
 

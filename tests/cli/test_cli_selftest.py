@@ -163,19 +163,24 @@ def test_a_failed_check_gives_exit_code_1(
 
 def test_ctrl_c_keeps_what_there_is_and_exits_130(tmp_path: Path) -> None:
     path = tmp_path / "broken-off.json"
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*COMMAND, "doctor", "--self-test", "--output", str(path)],
         env=environment(tmp_path),
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    assert process.stderr is not None
-    while not process.stderr.readline().startswith("step 3 "):
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    began = time.monotonic()
-    process.communicate(timeout=60)
+        # A job that a shell put into the background would ignore it, and so would this one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        assert process.stderr is not None
+        while not process.stderr.readline().startswith("step 3 "):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        try:
+            process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert time.monotonic() - began < 5
     assert process.returncode == 130
     found = selftest.read(path)

@@ -80,7 +80,10 @@ def test_a_limit_may_be_too_high_and_too_low(total_gib: int, limit_gib: float, s
 def test_every_known_model_fits_into_the_largest_mac() -> None:
     found = models_that_fit(IDLE_MAC, MODELS)
 
-    assert "too large" not in found.value
+    total = len(MODELS)
+    assert found.value == f"{total} of the {total} models in `models list` fit into 480.00 GiB" + (
+        " at 4 bits"
+    )
     assert found.advice == ""
 
 
@@ -105,6 +108,16 @@ def test_a_mac_with_the_memory_for_the_next_model_is_told_how_to_use_it() -> Non
     raised = mac(192, limit / 1024, **{WIRED_LIMIT: str(limit)})
     assert "too large" not in models_that_fit(raised, MODELS).value
     assert wired_limit(raised).status == "ok"
+
+
+def test_a_model_of_unknown_size_is_counted_apart_and_not_among_those_that_fit() -> None:
+    shapeless = replace(LARGEST, name="mine", shape=None)
+
+    found = models_that_fit(mac(128, 96), [*MODELS, shapeless])
+
+    total = len(MODELS) + 1
+    assert found.value.startswith(f"{total - 2} of the {total} models in `models list` fit into ")
+    assert "; 1 of unknown size; too large: qwen3-235b-a22b" in found.value
 
 
 @pytest.mark.parametrize("usable", [0, 1 << 20])

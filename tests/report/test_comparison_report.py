@@ -292,17 +292,3 @@ def test_a_list_of_comparisons_fits_the_terminal(reading: Reader) -> None:
     text = capture.get()
     assert max(map(len, text.splitlines())) <= 80
     assert "20261123-041522-0002" in text
-
-
-def test_an_arm_is_described_by_what_is_special_about_it() -> None:
-    arm = sim("itl=0.01")
-    assert comparison.describe(arm) == "sim:itl=0.01, tg32"
-    changed = replace(
-        arm,
-        target=Target("mlx", "tiny", "x", synthetic=True, python="python3.12"),
-        task=Timed("decode", 64, 32, 16, 4, "stepped"),
-        options=replace(arm.options, kv_bits=8, prefill_step_size=512),
-    )
-    assert comparison.describe(changed) == (
-        "tiny (synthetic), tg32 @ d16 × b4, KV 8 bit, prefill step 512, python python3.12, stepped"
-    )

@@ -18,7 +18,7 @@ from mlxbench.report.cells import Grid, families, plainest
 from mlxbench.report.export import to_jsonl
 from mlxbench.report.gathering import Gathered, gather
 from mlxbench.report.plots import plots
-from mlxbench.report.rows import row
+from mlxbench.report.rows import ResultRow, row
 from mlxbench.report.safe import one_line
 from mlxbench.store import Store
 from tests.report import plot_samples
@@ -254,6 +254,46 @@ def test_a_warning_stands_with_the_number_of_results_and_probes_that_have_it(
     assert "<li>warning: it was &lt;hot&gt;; let it cool</li>" in html
     (item,) = (item for model in made.models for item in model.items if item.warnings)
     assert item.line.run == timed.run.run_id
+
+
+def test_warnings_of_a_kind_are_one_with_the_figures_of_the_newest(gathered: Gathered) -> None:
+    newest, *others = sorted(
+        (one for one in gathered.summaries if one.decode_tps),
+        key=lambda one: one.run.created_utc,
+        reverse=True,
+    )
+    warned = [
+        replace(one, run=replace(one.run, notices=(Notice("load", f"load {load}", "wait"),)))
+        for load, one in enumerate([newest, *others[:2]], 1)
+    ]
+    made = replace(gathered, summaries=(*reversed(warned), *others[2:]), probes=())
+    text = markdown.text(page.contents(replace(made, rows=tuple(map(row, made.summaries))), [], ""))
+    assert "- load 1; wait (newest of 3 results)" in text
+    assert "- load 2" not in text
+
+
+def test_the_first_row_is_the_standard_test_that_somebody_asked_for(gathered: Gathered) -> None:
+    own = next(row for row in gathered.rows if row.test == "tg128" and not row.resident)
+    late = "2027-01-01T00:00:00+00:00"
+    claimed = replace(
+        *(own,), run_id="claimed", created_utc=late, command="mlxbench claims run", decode_tps=1.0
+    )
+    short = replace(own, run_id="short", created_utc=late, generation_tokens=16, test="tg16")
+    unsure = replace(own, run_id="unsure", created_utc=late, decode_tps_low=None)
+    again = replace(own, run_id="again", created_utc=late)
+
+    def first(*rows: ResultRow) -> str:
+        (family,) = families(rows, {})
+        (shown,) = plainest(family)
+        return shown.run_id
+
+    for worse in (claimed, short, unsure):
+        assert first(own, worse) == first(worse, own) == own.run_id
+    assert first(own, again) == "again"
+    # What somebody asked for comes before a command's own rate, even the standard one.
+    assert first(short, claimed) == "short"
+    assert first(replace(unsure, command="mlxbench decode --model x"), claimed) == "unsure"
+    assert first(short, unsure) == "unsure"
 
 
 def test_published_figures_alone_make_no_row(gathered: Gathered) -> None:

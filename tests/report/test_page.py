@@ -42,7 +42,10 @@ def gathered(tmp_path_factory: pytest.TempPathFactory) -> Gathered:
     """A week's results, cut down to one of each kind."""
     runs = plot_samples.decode_runs()
     served = next(run for run in runs if run.arm.target.engine == "ollama")
-    warned = replace(runs[0], notices=(Notice("warm", "the machine was warm", "let it cool"),))
+    warned = replace(
+        runs[0],
+        notices=(Notice("warm", "the machine was warm", "let it cool, --wait-a-little-longer"),),
+    )
     with Store.open(tmp_path_factory.mktemp("store") / "s.sqlite") as store:
         for run in [warned, *runs[1:3], served, *plot_samples.small_runs()]:
             store.add_run(run)
@@ -149,6 +152,22 @@ def test_only_tables_and_plots_scroll_sideways(
                 ".map(one => one.outerHTML.slice(0, 200))"
             )
             assert wide == []
+
+
+def test_a_phone_is_told_to_scroll_plots_and_no_option_breaks_at_a_hyphen(
+    chromium: Browser, report: Path
+) -> None:
+    for width in WIDTHS:
+        with browsers.opened(chromium, report, width=width) as seen:
+            hints = seen.page.locator(".sideways").all()
+            assert len(hints) == seen.page.locator(".plot").count() > 0
+            scrolls = "one => one.scrollWidth > one.clientWidth"
+            for plot in seen.page.locator("figure").all():
+                wider = plot.locator(".scroll").evaluate(scrolls)
+                assert plot.locator(".sideways").is_visible() == wider == (width < 500)
+            option = seen.page.locator("#warnings .option")
+            assert option.inner_text() == "--wait-a-little-longer"
+            assert option.evaluate("one => one.getClientRects().length") == 1
 
 
 def test_the_first_table_has_each_model_with_published_figures_beside_it(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.console import Console, RenderableType
 
 from mlxbench.measure import Job, Plan, Session
 from mlxbench.measure.residency import measure_resident
+from mlxbench.records import Checkpoint, Options, Run
 from mlxbench.report.residency import (
     Shared,
     memory_table,
@@ -19,7 +21,7 @@ from mlxbench.report.residency import (
     speed_table,
 )
 from mlxbench.report.summary import Summary, summarise
-from mlxbench.report.terminal import decode_table, results_table
+from mlxbench.report.terminal import conditions, decode_table, results_table, shared_conditions
 from mlxbench.store import Store
 from tests.measure.comparing_sim import sim
 
@@ -96,3 +98,39 @@ def test_tables_tell_runs_in_company_from_others(measured: Callable[[int], list[
     listed = printed(results_table([one.alone, one.together]))
     assert listed.count("†") == 2  # the run and the caption
     assert "†" not in printed(results_table([one.alone]))
+
+
+def test_random_weights_are_marked_in_both_tables(measured: Callable[[int], list[Shared]]) -> None:
+    (one, other) = measured(3)
+
+    def made_up(summary: Summary) -> Summary:
+        arm = summary.run.arm
+        target = replace(arm.target, synthetic=True)
+        return replace(summary, run=replace(summary.run, arm=replace(arm, target=target)))
+
+    marked = replace(one, alone=made_up(one.alone), together=made_up(one.together))
+    for table in (speed_table, memory_table):
+        assert printed(table([one, other])).count("*") == 0
+        shown = printed(table([marked, other]))
+        assert shown.count("*") == (2 if table is speed_table else 1)
+        assert shown.count("synthetic: random weights") == (table is speed_table)
+
+
+def test_models_of_other_bits_share_one_line_of_conditions(
+    measured: Callable[[int], list[Shared]],
+) -> None:
+    (one, _) = measured(3)
+    run = one.alone.run
+    assert list(shared_conditions([run, run])) == [conditions(run)]
+
+    def of(model: str, bits: float) -> Run:
+        target = replace(run.arm.target, model=model)
+        checkpoint = Checkpoint(model, "directory", "", bits_per_weight=bits)
+        return replace(run, arm=replace(run.arm, target=target), checkpoint=checkpoint)
+
+    (line,) = shared_conditions([of("a", 5.02), of("b", 5.01), of("a", 5.02)])
+    assert line.startswith("a 5.02, b 5.01 bits/weight · ")
+    (line,) = shared_conditions([of("a", 4.5), of("b", 4.5)])
+    assert line.startswith("4.50 bits/weight · ")
+    stepped = replace(run, arm=replace(run.arm, options=Options(kv_bits=8)))
+    assert len(list(shared_conditions([run, stepped]))) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -210,6 +211,60 @@ def test_a_fit_to_one_models_depths_says_that_it_holds_for_that_model(tmp_path: 
     assert any("one model's depths" in line for line in report.fit_lines(known, "run it"))
 
 
+def test_two_runs_determine_both_constants_so_no_error_is_shown(tmp_path: Path) -> None:
+    known = data.fitted(stored(tmp_path, [SWEEP[0], SWEEP[2]]))
+    found = made("qwen3-4b", known)
+    (row,) = [row for row in found.rows if row.point]
+    assert row.predicted_tps is not None
+    assert row.error is None
+    assert "two runs determine both constants, so no error can be known; run it" in list(
+        report.fit_lines(known, "run it")
+    )
+    (line,) = [line for line in shown(found).splitlines() if line.split()[:1] == ["68"]]
+    assert line.split()[-2:] == ["3", "–"]
+    assert report.document(found)["measured"][0]["error"] is None
+
+
+def test_a_third_run_makes_an_error_known(tmp_path: Path) -> None:
+    found = made("qwen3-4b", data.fitted(stored(tmp_path, SWEEP[:3])))
+    (row,) = [row for row in found.rows if row.point]
+    assert row.error == pytest.approx(0, abs=1e-9)
+    assert "no error" not in " ".join(report.fit_lines(found.fitted, "run it"))
+
+
+def test_a_model_far_outside_of_what_was_fitted_is_said_to_be_there(tmp_path: Path) -> None:
+    known = data.fitted(stored(tmp_path, SWEEP))
+    assert known.read is not None
+    within, beyond = (
+        data.FAR * known.read[1] / model_of("qwen3-0.6b").kv_bytes_per_token * factor
+        for factor in (0.9, 1.1)
+    )
+    inside = made("qwen3-0.6b", known, (0, round(within)))
+    assert inside.far_outside == []
+    assert "far outside" not in shown(inside)
+    outside = made("qwen3-0.6b", known, (0, round(beyond)))
+    assert [row.context for row in outside.far_outside] == [round(beyond)]
+    said = " ".join(shown(outside).split())
+    assert "MB per token, far outside what was fitted (343–2,877 MB per token)" in said
+    depths = report.document(outside)["prediction"]["depths"]
+    assert [one["far_outside"] for one in depths] == [False, True]
+
+
+def test_without_a_prediction_nothing_is_far_outside(tmp_path: Path) -> None:
+    one = data.fitted(stored(tmp_path, SWEEP[:1]))
+    assert made("qwen3-0.6b", one, (0, 1 << 24)).far_outside == []
+
+
+def test_numbers_of_four_digits_and_more_have_separators_everywhere() -> None:
+    found = replace(made("qwen3-30b-a3b", Fitted(), (0, 4096)), bandwidth=Bandwidth(1e15, "given"))
+    rows = data.rows(found.model, (0, 4096), 1e15, Fitted(), lambda context: 1)
+    lines = shown(replace(found, rows=rows)).splitlines()
+    (kernels,) = [line for line in lines if line.startswith("kernels per token")]
+    assert "1,449 on Metal, 4,347 operations on the CPU here" in kernels
+    (deep,) = [line for line in lines if line.split()[:1] == ["4,096"]]
+    assert re.fullmatch(r"\d{3},\d{3}", deep.split()[3])
+
+
 def test_a_published_rates_share_is_taken_with_the_bytes_of_its_own_format() -> None:
     shape = shape_of("qwen3-30b-a3b")
     ollama = Reference("", "Ollama 0.6.6, q4_k_m", "M3 Ultra 512 GB", "", decode_tps=72.1)
@@ -233,12 +288,23 @@ def test_at_80_columns_each_context_is_one_line_below_unbroken_headings(tmp_path
     lines = shown(found).splitlines()
     heading = next(line for line in lines if line.startswith("context"))
     assert heading.split() == [
-        *("context", "read", "ceiling", "predicted", "here", "95", "%", "interval", "n", "error")
+        *("context", "read", "ceiling", "here", "here", "95", "%", "interval", "n", "error")
     ]
     at = lines.index(heading)
+    assert lines[at - 1].split() == ["predicted", "measured"]
     assert [len(line.split()) > 5 for line in lines[at + 2 : at + 7]] == [True] * 5
     assert lines[at + 6].split()[0] == "131,072"
-    assert lines[at + 3].split()[-2:] in (["+0.0", "%"], ["-0.0", "%"])
+    assert lines[at + 3].split()[-2:] == ["+0.0", "%"]
+
+
+def test_the_widest_figures_fit_into_80_columns_as_well(tmp_path: Path) -> None:
+    fast = Sample("1", "qwen3-0.6b", 0, 500, factor=0.1)
+    known = data.fitted(stored(tmp_path, [fast, *SWEEP[2:]]))
+    found = made("qwen3-0.6b", known, (1 << 20,))
+    lines = shown(found).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("n error" in " ".join(line.split()) for line in lines if "95 % interval" in line)
+    assert "1,048,576" in {line.split()[0] for line in lines if line}
 
 
 def test_published_figures_stand_below_with_their_share() -> None:

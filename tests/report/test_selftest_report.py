@@ -56,6 +56,16 @@ def test_within_a_topic_failed_checks_come_first() -> None:
     assert text.index("bad one  ") < text.index("good 0")
 
 
+def test_the_heading_of_a_topic_is_one_line_and_an_answer_without_verdict_is_noted() -> None:
+    topics = ("waiting for the device", "kernel cached_lhs_indices")
+    checks = [replace(OPEN, topic=topic, value="word " * 30, expected="x" * 40) for topic in topics]
+    lines = printed(a_self_test(*checks)).splitlines()
+    for topic in topics:
+        assert topic in {line.strip() for line in lines}
+    rows = [line for line in lines if line.startswith("  argmax")]
+    assert [line.split()[1] for line in rows] == ["noted", "noted"]
+
+
 def test_an_interrupted_one_says_so() -> None:
     assert "(interrupted: not all steps were done)" in printed(
         replace(a_self_test(), status="interrupted"), 200

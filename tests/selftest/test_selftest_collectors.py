@@ -53,6 +53,12 @@ def test_a_tool_that_is_not_understood_is_a_failed_check(mac_tools: Path) -> Non
     assert found.sentence == "notifyutil is there, but what it says was not understood"
 
 
+@pytest.mark.parametrize(("load", "shown"), [(4.23096, "4.2"), (12.06, "12.1"), (0.0371, "0.04")])
+def test_a_load_is_shown_as_precisely_as_it_means_something(load: float, shown: str) -> None:
+    found = dataclasses.replace(MAC, load_1m=load)
+    assert only(collectors.check(found, "darwin"), "load 1m").value == shown
+
+
 def test_a_tool_that_is_missing_is_named() -> None:
     found = only(collectors.check(MAC, "darwin", missing), "power source")
     assert (found.passed, found.sentence) == (False, "pmset is not on the PATH")

@@ -55,7 +55,9 @@ def test_each_layer_has_to_choose_as_many_experts_for_each_token() -> None:
     assert shape is not None
     even = [[4, 4, 0, 0]] * shape.num_hidden_layers
     assert parts.adds_up(even, shape).passed is True
-    assert parts.adds_up([[4, 3, 0, 0], *even[1:]], shape).passed is False
+    assert parts.adds_up(even, shape).value == "8 choices in each of 4 layers"
+    odd = parts.adds_up([[4, 3, 0, 0], *even[1:]], shape)
+    assert (odd.passed, odd.value) == (False, "7 or 8 choices in each of 4 layers")
     assert parts.adds_up(even[1:], shape).passed is False
     assert parts.adds_up([[0, 0]] * shape.num_hidden_layers, shape).passed is False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlxbench.stats import effective_size, percentile
+from mlxbench.stats import effective_size, fewest, percentile
 
 
 def uncorrelated(n: int) -> list[float]:
@@ -39,13 +39,23 @@ def test_an_autoregression_is_worth_what_theory_says() -> None:
     assert effective_size(values) == pytest.approx(50_000, rel=0.02)
 
 
-@pytest.mark.parametrize(("fraction", "fewest"), [(0.9, 36), (0.95, 72), (0.99, 368)])
-def test_a_percentile_needs_its_number_of_values(fraction: float, fewest: int) -> None:
-    assert percentile(uncorrelated(fewest - 1), fraction) is None
-    found = percentile(uncorrelated(fewest), fraction)
+@pytest.mark.parametrize(("fraction", "enough"), [(0.9, 36), (0.95, 72), (0.99, 368)])
+def test_a_percentile_needs_its_number_of_values(fraction: float, enough: int) -> None:
+    assert percentile(uncorrelated(enough - 1), fraction) is None
+    found = percentile(uncorrelated(enough), fraction)
     assert found is not None
-    assert found.high == fewest  # the largest value is the upper end
-    assert found.n == fewest
+    assert found.high == enough  # the largest value is the upper end
+    assert found.n == enough
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9, 0.95, 0.99])
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
+def test_how_many_values_a_percentile_needs_is_told_beforehand(
+    fraction: float, level: float
+) -> None:
+    enough = fewest(fraction, level)
+    assert percentile(uncorrelated(enough), fraction, level) is not None
+    assert percentile(uncorrelated(enough - 1), fraction, level) is None
 
 
 def test_the_median_of_a_hundred_lies_between_the_40th_and_the_61st() -> None:

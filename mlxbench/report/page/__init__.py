@@ -8,12 +8,13 @@ direction characters out before that.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from mlxbench.report import cells
 from mlxbench.report.page.contents import READING, TITLE, Contents, contents
@@ -23,6 +24,7 @@ __all__ = ["TITLE", "Contents", "contents", "html", "templates"]
 
 FIRST = cells.columns(without=("ttft", "run"))
 EVERY = cells.columns(without=("model", "versions", "run"))
+_OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]{1,30}(?![\w-])")
 
 
 def html(made: Contents) -> str:
@@ -39,6 +41,7 @@ def html(made: Contents) -> str:
         columns={"first": FIRST, "every": EVERY},
         heading=cells.heading,
         kind=_kind,
+        options=_options,
         newline=Markup("\n"),
     )
 
@@ -59,6 +62,11 @@ def templates(*, autoescape: bool, finalize: Callable[[Any], Any]) -> Environmen
 def _kind(column: str) -> str:
     """A column's class in the style sheet, empty for plain text."""
     return "number" if column in cells.NUMBERS else column if column in ("test", "probe") else ""
+
+
+def _options(said: str) -> Markup:
+    """A warning whose options (`--budget`) do not break at their hyphens."""
+    return Markup(_OPTION.sub(r'<span class="option">\g<0></span>', str(escape(one_line(said)))))
 
 
 def _one_line(value: Any) -> Any:

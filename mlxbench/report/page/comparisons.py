@@ -9,6 +9,7 @@ from rich.table import Table
 
 from mlxbench.records import Comparison
 from mlxbench.report import comparison, terminal
+from mlxbench.report.arms import described
 from mlxbench.report.cells import Grid
 from mlxbench.report.comparison import Read
 from mlxbench.report.format import MISSING
@@ -68,14 +69,11 @@ def _found(found: Read) -> Iterator[str]:
 
 def _title(made: Comparison) -> str:
     """The arms by their letters; of all but the first only what is different about them."""
-    first, *others = (
-        comparison.describe(arm) for arm in (made.arms[:-1] if made.null else made.arms)
-    )
-    known = first.split(", ")
-    named = [f"A: {first}"]
+    first, *others = described(made.arms[:-1] if made.null else made.arms)
+    named = [f"A: {', '.join(first)}"]
     for index, arm in enumerate(others, 1):
-        different = ", ".join(part for part in arm.split(", ") if part not in known)
-        named.append(f"{comparison.label(made, index)}: {different or arm}")
+        different = [part for part in arm if part not in first]
+        named.append(f"{comparison.label(made, index)}: {', '.join(different or arm)}")
     return " · ".join(named)
 
 

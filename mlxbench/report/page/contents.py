@@ -6,7 +6,6 @@ text (model names, warnings, commands) and is escaped where it is written, not h
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from mlxbench import __version__
 from mlxbench.records import Reference, Run
 from mlxbench.report import terminal
 from mlxbench.report.cells import Grid, Line, families, line, plainest, published
-from mlxbench.report.format import MISSING, memory, milliseconds
+from mlxbench.report.format import MISSING, counted, memory, milliseconds
 from mlxbench.report.gathering import Gathered
 from mlxbench.report.page.comparisons import Compared, compared
 from mlxbench.report.page.machines import machines, subtitle
@@ -84,14 +83,14 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """A whole report. `warnings` come with the number of results and probes that have them."""
+    """A whole report. `warnings` come with how many results and probes have them, in words."""
 
     title: str
     subtitle: str
     version: str
     models: tuple[Model, ...]
     sources: tuple[str, ...]
-    warnings: tuple[tuple[str, int], ...]
+    warnings: tuple[tuple[str, str], ...]
     comparisons: tuple[Compared, ...]
     probes: Probes | None
     plots: tuple[Plot, ...]
@@ -135,7 +134,7 @@ def _item(row: ResultRow, summary: Summary) -> Item:
         conditions=terminal.conditions(run),
         command=run.command,
         facts=tuple((name, value) for name, value in _facts(summary) if value),
-        warnings=said_of(run),
+        warnings=tuple(map(said_of, run.notices)),
     )
 
 
@@ -177,8 +176,14 @@ def _sources(gathered: Gathered) -> Iterator[str]:
     yield from dict.fromkeys(said)
 
 
-def _warnings(gathered: Gathered) -> Iterator[tuple[str, int]]:
-    """Each different warning once, the most frequent first; comparisons have their own."""
+def _warnings(gathered: Gathered) -> Iterator[tuple[str, str]]:
+    """Each kind of warning once, as its newest result has it, the most frequent kind first."""
     runs = {summary.run.run_id: summary.run for summary in gathered.summaries}
     runs |= {probe.run.run_id: probe.run for probe in gathered.probes}
-    yield from Counter(said for run in runs.values() for said in said_of(run)).most_common()
+    kinds: dict[str, list[str]] = {}
+    for run in sorted(runs.values(), key=lambda run: run.created_utc, reverse=True):
+        for code, said in {notice.code: said_of(notice) for notice in run.notices}.items():
+            kinds.setdefault(code, []).append(said)
+    for newest, *others in sorted(kinds.values(), key=len, reverse=True):
+        of_all = "newest of " if set(others) - {newest} else ""
+        yield newest, of_all + counted(1 + len(others), "result")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from mlxbench.records import Run
+from mlxbench.records import Notice
 from mlxbench.report import probe_tables, terminal, verdicts
 from mlxbench.report.cells import Grid
 from mlxbench.report.gathering import Gathered
@@ -68,15 +68,15 @@ def _asked(result: ProbeResult) -> Asked:
     return Asked(
         name=name,
         lines=tuple(_without(name, probe_tables.details(result))),
-        warnings=said_of(result.run),
+        warnings=tuple(map(said_of, result.run.notices)),
         conditions=terminal.conditions(result.run),
         command=result.run.command,
     )
 
 
-def said_of(run: Run) -> tuple[str, ...]:
-    """A run's warnings, each with its advice."""
-    return tuple(f"{notice.message}; {notice.advice}" for notice in run.notices)
+def said_of(notice: Notice) -> str:
+    """A warning with its advice."""
+    return f"{notice.message}; {notice.advice}"
 
 
 def _without(name: str, lines: Iterable[str]) -> Iterator[str]:

@@ -32,8 +32,3 @@ def commands_of(runs: Iterable[Run]) -> tuple[str, ...]:
     """The commands of runs, each once, in the order in which they were given."""
     ordered = sorted(runs, key=lambda run: run.created_utc)
     return tuple(dict.fromkeys(run.command for run in ordered))
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 model`, `3 models`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

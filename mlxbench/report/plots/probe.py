@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from functools import partial
 
 from mlxbench.records import Reference
+from mlxbench.report.format import counted
 from mlxbench.report.gathering import Gathered
 from mlxbench.report.plots import strips
 from mlxbench.report.plots.axes import Axis
 from mlxbench.report.plots.grouping import grouped, machine_name, on_machines
-from mlxbench.report.plots.plot import Plot, commands_of, counted
+from mlxbench.report.plots.plot import Plot, commands_of
 from mlxbench.report.plots.strips import Panel, Point, Strip
 from mlxbench.report.plots.style import LIGHT, PUBLISHED, WIDTH, Mark
 from mlxbench.report.probe_tables import arm_name, share

@@ -13,12 +13,14 @@ from collections.abc import Container, Iterator, Sequence
 from functools import partial
 
 from mlxbench.measure.findings import Finding
-from mlxbench.report.comparison import METRIC_NAMES, Read, describe
+from mlxbench.report.arms import described
+from mlxbench.report.comparison import METRIC_NAMES, Read
+from mlxbench.report.format import counted
 from mlxbench.report.gathering import Gathered
 from mlxbench.report.plots import strips
 from mlxbench.report.plots.axes import Axis, plain
 from mlxbench.report.plots.grouping import UNKNOWN, grouped, machine_name, on_machines
-from mlxbench.report.plots.plot import Plot, counted
+from mlxbench.report.plots.plot import Plot
 from mlxbench.report.plots.strips import Panel, Point, Strip
 from mlxbench.report.plots.style import LIGHT, MUTED, WIDTH, Mark
 from mlxbench.report.safe import one_line
@@ -109,7 +111,7 @@ def _axis(values: Sequence[float]) -> Axis:
 
 def _heading(found: Read) -> str:
     """What all arms have in common, and what is compared if not the usual."""
-    first, *others = (describe(arm).split(", ") for arm in found.comparison.arms)
+    first, *others = described(found.comparison.arms)
     common = [part for part in first if all(part in other for other in others)]
     metric = found.comparison.metric
     return one_line(", ".join([*common, *([] if metric == "decode" else [METRIC_NAMES[metric]])]))
@@ -137,7 +139,8 @@ def _label(found: Read, arm: int) -> str:
     """What tells the arm from the first one."""
     if _is_null(found, arm):
         return "null: the first arm\nagainst itself"
-    first, own = (describe(found.comparison.arms[index]).split(", ") for index in (0, arm))
+    arms = described(found.comparison.arms)
+    first, own = arms[0], arms[arm]
     here = ", ".join(part for part in own if part not in first) or "the default"
     there = ", ".join(part for part in first if part not in own) or "the default"
     fresh = ", confirmed on fresh pairs" if found.confirmed and found.confirmed.arm == arm else ""
