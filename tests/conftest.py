@@ -6,11 +6,30 @@ import os
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from mlxbench import registry, synthetic
 
 # No test asks a hub on the network; those that ask one on loopback do so in processes of their own.
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+class ByFile(LoadScopeScheduling):
+    """What one process runs: a file's tests, for their fixtures, and all tests of commands.
+
+    Commands hold the machine's one accelerator; two processes of them would get in each other's
+    way.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/cli" if nodeid.startswith("tests/cli/") else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Called where tests run in several processes (`-n`)."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
