@@ -18,7 +18,7 @@ from traceback import extract_tb
 from mlxbench import environment
 from mlxbench.errors import DoesNotFitError
 from mlxbench.selftest.bench import Bench, bench
-from mlxbench.selftest.checked import Checked, SelfTest, Step
+from mlxbench.selftest.checked import Checked, SelfTest, Status, Step
 from mlxbench.selftest.private import foreign
 from mlxbench.selftest.scale import Scale
 from mlxbench.selftest.steps import Planned, planned
@@ -54,6 +54,7 @@ def run(
     )
     on_found(found)
     began = time.perf_counter()
+    status: Status = "failed"
     try:
         with bench(scale, found.environment) as shared:
             plan = planned(shared)
@@ -62,12 +63,13 @@ def run(
                 on_step(Progress(number, len(plan), step.title, elapsed))
                 found = _with(found, step, shared)
                 on_found(found)
-    except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        on_found(replace(found, status="interrupted" if interrupted else "failed"))
+        status = "done"
+    except KeyboardInterrupt:
+        status = "interrupted"
         raise
-    found = replace(found, status="done")
-    on_found(found)
+    finally:
+        found = replace(found, status=status)
+        on_found(found)
     return found
 
 

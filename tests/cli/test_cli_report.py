@@ -19,7 +19,7 @@ from mlxbench.report.page import files
 from mlxbench.report.rows import COLUMNS
 from mlxbench.store import Store
 from tests.cli.invoke import Outcome
-from tests.report import plot_samples
+from tests.report import plot_week
 
 Invoke = Callable[..., Outcome]
 
@@ -29,11 +29,11 @@ def stored(tmp_path: Path) -> str:
     """A store with two models and a comparison."""
     path = tmp_path / "results.sqlite"
     with Store.open(path) as store:
-        for run in plot_samples.decode_runs()[:2]:
+        for run in plot_week.decode_runs()[:2]:
             store.add_run(run)
-        for run in plot_samples.small_runs()[:1]:
+        for run in plot_week.small_runs()[:1]:
             store.add_run(run)
-        made, runs = plot_samples.comparisons()[1]
+        made, runs = plot_week.comparisons()[1]
         for run in runs:
             store.add_run(run)
         store.add_comparison(made)

@@ -42,8 +42,8 @@ def answering() -> str | None:
 def url() -> str:
     """The server's address.
 
-    The one skip of the suite: no package brings Ollama, so most machines have none, and one that
-    happens to run is not ours to load models into unless somebody names it.
+    A skip, as for tests of a GPU: no package brings Ollama, so most machines have none, and one
+    that happens to run is not ours to load models into unless somebody names it.
     """
     found = answering()
     if found is None:

@@ -10,7 +10,7 @@ from mlxbench.report.plots import (
     plots,
     svg,
 )
-from tests.report import plot_samples as samples
+from tests.report import plot_week
 from tests.report.plotted import (
     a_week,
     gathered,
@@ -21,7 +21,7 @@ from tests.report.plotted import (
 
 @pytest.fixture(scope="session")
 def week(tmp_path_factory: pytest.TempPathFactory) -> Gathered:
-    return gathered(a_week(), samples.comparisons(), tmp_path_factory.mktemp("week"))
+    return gathered(a_week(), plot_week.comparisons(), tmp_path_factory.mktemp("week"))
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ from mlxbench.report.plots import (
 )
 from mlxbench.store import Store
 from tests.report import plot_samples as samples
+from tests.report import plot_week
 from tests.report.probe_samples import CUT, RIGHT
 
 MODEL = "qwen3-32b"
@@ -61,11 +62,11 @@ def gathered(
 
 def a_week() -> list[Run]:
     return [
-        *samples.decode_runs(),
-        *samples.prefill_runs(),
-        *samples.stepped_runs(),
-        *samples.small_runs(),
-        *samples.probe_runs(),
+        *plot_week.decode_runs(),
+        *plot_week.prefill_runs(),
+        *plot_week.stepped_runs(),
+        *plot_week.small_runs(),
+        *plot_week.probe_runs(),
     ]
 
 

@@ -12,6 +12,7 @@ from mlxbench.records import Arm, ComparedSession, Run, Sampler, Target, Timed
 from mlxbench.report.gathering import Gathered, gather
 from mlxbench.store import Store
 from tests.report import plot_samples as samples
+from tests.report import plot_week
 from tests.report.probe_samples import NOTHING, RIGHT
 
 MODEL = "qwen3-32b"
@@ -81,7 +82,7 @@ def test_a_run_that_was_broken_off_does_not_replace_one_that_was_not(store: Stor
 
 
 def test_rows_and_summaries_come_in_the_same_order_newest_first(store: Store) -> None:
-    for run in [*samples.decode_runs(), *samples.probe_runs()]:
+    for run in [*plot_week.decode_runs(), *plot_week.probe_runs()]:
         store.add_run(run)
     found = gathered(store)
     assert [row.run_id for row in found.rows] == [one.run.run_id for one in found.summaries]
@@ -123,7 +124,7 @@ def test_the_runs_that_confirmed_a_winner_are_its_comparisons_too(store: Store) 
 
 
 def test_comparisons_come_newest_first(store: Store) -> None:
-    for made, runs in samples.comparisons()[:3]:
+    for made, runs in plot_week.comparisons()[:3]:
         for run in runs:
             store.add_run(run)
         store.add_comparison(made)

@@ -21,7 +21,7 @@ from mlxbench.report.plots import plots
 from mlxbench.report.rows import ResultRow, row
 from mlxbench.report.safe import one_line
 from mlxbench.store import Store
-from tests.report import plot_samples
+from tests.report import plot_samples, plot_week
 
 NASTY = [
     *("<script>", "</td>", "<img src=x>", "[a](http://x)", "![a](x)", "<http://x>", "|", "\\", "`"),
@@ -37,7 +37,7 @@ LINKED = re.compile(r"@\w|#\d|(?<![^\W_])GH-\d|://|(?<![^\W_])www\.|:[\w+-]+:", 
 @pytest.fixture(scope="module")
 def gathered(tmp_path_factory: pytest.TempPathFactory) -> Gathered:
     with Store.open(tmp_path_factory.mktemp("store") / "s.sqlite") as store:
-        plot_samples.fill(store)
+        plot_week.fill(store)
         return gather(store, plot_samples.references())
 
 

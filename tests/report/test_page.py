@@ -18,7 +18,7 @@ from mlxbench.report.gathering import Gathered, gather
 from mlxbench.report.plots import plots
 from mlxbench.store import Store
 from tests import browser as browsers
-from tests.report import plot_samples
+from tests.report import plot_samples, plot_week
 
 HOSTILE = (
     "<script>document.title='owned'</script>",
@@ -28,6 +28,7 @@ HOSTILE = (
     "x" * 100,
 )
 WIDTHS = (1280, 360)
+WARM = Notice("warm", "the machine was warm", "let it cool, --wait-a-little-longer")
 A4 = 718  # CSS pixels between margins of 1 cm
 
 
@@ -40,20 +41,15 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def gathered(tmp_path_factory: pytest.TempPathFactory) -> Gathered:
     """A week's results, cut down to one of each kind."""
-    runs = plot_samples.decode_runs()
+    runs = plot_week.decode_runs()
     served = next(run for run in runs if run.arm.target.engine == "ollama")
-    warned = replace(
-        runs[0],
-        notices=(Notice("warm", "the machine was warm", "let it cool, --wait-a-little-longer"),),
-    )
+    warned = replace(runs[0], notices=(WARM,))
     with Store.open(tmp_path_factory.mktemp("store") / "s.sqlite") as store:
-        for run in [warned, *runs[1:3], served, *plot_samples.small_runs()]:
+        others = [*plot_week.prefill_runs()[:2], *plot_week.stepped_runs()[:1]]
+        others += [*plot_week.small_runs(), *plot_week.probe_runs()[:3]]
+        for run in [warned, *runs[1:3], served, *others]:
             store.add_run(run)
-        for run in [*plot_samples.prefill_runs()[:2], *plot_samples.stepped_runs()[:1]]:
-            store.add_run(run)
-        for run in plot_samples.probe_runs()[:3]:
-            store.add_run(run)
-        for made, compared in plot_samples.comparisons()[:2]:
+        for made, compared in plot_week.comparisons()[:2]:
             for run in compared:
                 store.add_run(run)
             store.add_comparison(made)
